@@ -1,0 +1,3 @@
+<?php
+echo "before the parse error\n";
+this is not php;

@@ -1,0 +1,21 @@
+<?php
+// Says in ?dir= that it has begun, and stays busy until the file "gate" is there.
+// With ?flush the response has begun by then, with ?sleep the wait is one long sleep().
+$pid = getmypid();
+if (isset($_GET['flush'])) {
+    while (ob_get_level()) {
+        ob_end_flush();
+    }
+    header('X-Accel-Buffering: no');
+    echo "begun\n";
+    flush();
+}
+file_put_contents("{$_GET['dir']}/begun.$pid", (string) $pid);
+if (isset($_GET['sleep'])) {
+    sleep(3600);
+}
+for ($i = 0; $i < 6000 && !file_exists("{$_GET['dir']}/gate"); $i++) {
+    usleep(5000);
+    clearstatcache();
+}
+echo "$pid\n";

@@ -1,0 +1,2 @@
+<?php
+require 'no/such/file.php';

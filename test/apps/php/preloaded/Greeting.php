@@ -1,0 +1,10 @@
+<?php
+namespace Preloaded;
+
+final class Greeting
+{
+    public static function text(): string
+    {
+        return 'preloaded';
+    }
+}

@@ -1,0 +1,2 @@
+<?php
+$GLOBALS['prepended'] = 'by .user.ini';
