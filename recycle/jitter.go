@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// The two fractions of the R2 sequence, scaled to 2^64: the powers of the plastic number's inverse. Multiples of them
-// fill the unit square more evenly than random points do, so that a pool of workers with consecutive seeds is spread
-// over the whole jitter, and those with nearly the same limit of requests have different lifetimes.
+// Fractions of the golden ratio and of the square root of two, scaled to 2^64. Multiples of either fill the unit
+// interval more evenly than random numbers do, whatever the first, since both are hard to approximate by fractions.
+// They are independent, so that workers with nearly the same limit of requests have different lifetimes.
 const (
-	requestsStep = 0xC13FA9A902A6328F
-	lifetimeStep = 0x91E10DA5C79E7B1D
+	requestsStep = 0x9E3779B97F4A7C15
+	lifetimeStep = 0x6A09E667F3BCC909
 )
 
 // Personal is the policy of one worker: limits lowered within their jitter, never raised, never below one request

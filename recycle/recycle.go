@@ -25,9 +25,7 @@
 //	log("worker leaves", "reason", reason, "detail", reason.Detail(sample, own, now))
 package recycle
 
-import (
-	"time"
-)
+import "time"
 
 // Verdict is what is to become of a worker. Higher is more urgent.
 type Verdict uint8
@@ -200,7 +198,7 @@ func (p Policy) memory(private uint64) Verdict {
 	switch {
 	case p.MaxMemory == 0 || private <= p.MaxMemory:
 		return Keep
-	case private/HardMemoryFactor >= p.MaxMemory && private-p.MaxMemory > p.MaxMemory*(HardMemoryFactor-1):
+	case private/HardMemoryFactor >= p.MaxMemory && private > p.MaxMemory*HardMemoryFactor:
 		// The first half keeps the product in the second from overflowing.
 		return Retire
 	}
