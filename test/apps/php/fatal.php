@@ -6,8 +6,7 @@ switch ($_GET['case'] ?? '') {
         ("no_such_function_$mark")();
         break;
     case 'memory':
-        ini_set('memory_limit', '16M');
-        $a = str_repeat('x', 64 << 20);
+        $a = str_repeat('x', 1 << 30);
         break;
     case 'parse':
         eval("this is not php $mark");
