@@ -120,6 +120,7 @@ typedef enum {
 
 typedef struct {
 	sup_role role;
+	bool zygote_running; /* sup_zygote_main() has begun; stays true in workers */
 	int control;        /* the control socket; -1 in workers */
 	sup_config config;
 	sup_wire *wire;     /* not NULL exactly in workers */
@@ -248,6 +249,7 @@ void sup_ini_end_overrides(void);
 /* [PATH=…] and [HOST=…] sections of php.ini, and .user.ini from the document root down to the
  * script's directory; for the current request. */
 void sup_user_ini_activate(void);
+void sup_user_ini_shutdown(void);
 
 /* ---- cgi_fcgi.c ---- */
 
