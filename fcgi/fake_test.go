@@ -1,0 +1,482 @@
+package fcgi
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// fakeWorker is the worker's end of a socket pair, in Go.
+type fakeWorker struct {
+	net.Conn
+	buf []byte
+	out []byte
+}
+
+// fakeRequest is a request as a worker sees it.
+type fakeRequest struct {
+	id     uint16
+	params map[string]string
+	body   []byte
+	abort  bool   // ABORT_REQUEST came in place of the rest
+	raw    []byte // all records
+}
+
+func (w *fakeWorker) record() (header, []byte, error) {
+	var h [headerLen]byte
+	if _, err := io.ReadFull(w, h[:]); err != nil {
+		return header{}, nil, err
+	}
+	d := decodeHeader(h[:])
+	b := make([]byte, d.size())
+	copy(b, h[:])
+	_, err := io.ReadFull(w, b[headerLen:])
+	return d, b, err
+}
+
+// head reads a request up to its empty PARAMS.
+func (w *fakeWorker) head() (*fakeRequest, error) {
+	r := &fakeRequest{params: map[string]string{}}
+	var params []byte
+	for {
+		h, b, err := w.record()
+		if err != nil {
+			return nil, err
+		}
+		if r.id == 0 && h.typ != TypeBeginRequest {
+			if h.typ == TypeStdin || h.typ == TypeAbortRequest {
+				continue // left over from the last request
+			}
+			return nil, fmt.Errorf("record of type %d in place of BEGIN_REQUEST", h.typ)
+		}
+		r.raw = append(r.raw, b...)
+		switch {
+		case h.typ == TypeBeginRequest:
+			r.id = h.id
+		case h.id != r.id:
+			return nil, fmt.Errorf("record of request %d within %d", h.id, r.id)
+		case h.typ == TypeAbortRequest:
+			r.abort = true
+			return r, nil
+		case h.typ == TypeParams && h.content == 0:
+			for len(params) > 0 {
+				name, value, rest, ok := nextPair(params)
+				if !ok {
+					return nil, errParams
+				}
+				r.params[string(name)] = string(value)
+				params = rest
+			}
+			return r, nil
+		case h.typ == TypeParams:
+			params = append(params, b[headerLen:headerLen+h.content]...)
+		default:
+			return nil, fmt.Errorf("record of type %d within the params", h.typ)
+		}
+	}
+}
+
+// stdin reads one STDIN record; io.EOF at the end of the body.
+func (w *fakeWorker) stdin(r *fakeRequest) ([]byte, error) {
+	if r.abort {
+		return nil, io.EOF
+	}
+	h, b, err := w.record()
+	if err != nil {
+		return nil, fmt.Errorf("body: %w", err)
+	}
+	r.raw = append(r.raw, b...)
+	if h.id != r.id {
+		return nil, fmt.Errorf("record of request %d within %d", h.id, r.id)
+	}
+	if h.typ == TypeAbortRequest {
+		r.abort = true
+		return nil, io.EOF
+	}
+	if h.typ != TypeStdin {
+		return nil, fmt.Errorf("record of type %d within the body", h.typ)
+	}
+	if h.content == 0 {
+		return nil, io.EOF
+	}
+	return b[headerLen : headerLen+h.content], nil
+}
+
+// request reads a whole request.
+func (w *fakeWorker) request() (*fakeRequest, error) {
+	r, err := w.head()
+	for err == nil {
+		var b []byte
+		b, err = w.stdin(r)
+		r.body = append(r.body, b...)
+	}
+	if err == io.EOF && r != nil {
+		err = nil
+	}
+	return r, err
+}
+
+func (w *fakeWorker) send(parts ...[]byte) error {
+	_, err := w.Write(bytes.Join(parts, nil))
+	return err
+}
+
+func stdout(id uint16, text string) []byte { return AppendRecord(nil, TypeStdout, id, []byte(text)) }
+
+func end(id uint16) []byte { return AppendEndRequest(nil, id, 0, 0) }
+
+func idle() []byte { return AppendIdle(nil, Stats{Memory: 2 << 20}) }
+
+const hello = "Content-type: text/html\r\n\r\nhello"
+
+// script is what a worker does with one request; an error ends the worker.
+type script func(w *fakeWorker) error
+
+// serveHello answers one request.
+func serveHello(w *fakeWorker) error {
+	r, err := w.request()
+	if err != nil {
+		return err
+	}
+	text := hello
+	if len(r.body) > 0 {
+		text = fmt.Sprintf("Content-type: text/html\r\n\r\n%d bytes", len(r.body))
+	}
+	return w.send(stdout(r.id, text), end(r.id), idle())
+}
+
+// finished is one call of Finish.
+type finished struct {
+	Result
+	Params map[string]string
+}
+
+// fakePool is a Backend with workers in goroutines. A lost worker is replaced.
+type fakePool struct {
+	tb     testing.TB
+	script script // of workers started from now on
+	idle   chan *WorkerConn
+
+	mu        sync.Mutex
+	finished  []finished
+	responded int
+	logs      []string
+	all       map[*WorkerConn]bool
+	acquire   func(*Request) error // nil, or asked first
+	done      chan struct{}        // one for each Finish
+	wg        sync.WaitGroup
+}
+
+func newPool(tb testing.TB, n int, s script) *fakePool {
+	p := &fakePool{tb: tb, script: s, idle: make(chan *WorkerConn, 64), all: map[*WorkerConn]bool{}, done: make(chan struct{}, 1<<16)}
+	for range n {
+		p.start(s)
+	}
+	tb.Cleanup(p.close)
+	return p
+}
+
+func (p *fakePool) close() {
+	p.mu.Lock()
+	for w := range p.all {
+		w.Close()
+	}
+	p.all = nil
+	p.mu.Unlock()
+	p.wg.Wait()
+}
+
+// start starts a worker that repeats s and, when it ends, hangs up.
+func (p *fakePool) start(s script) *WorkerConn {
+	w, f := workerPair(p.tb)
+	p.wg.Add(1)
+	go func() {
+		defer p.wg.Done()
+		defer f.Close()
+		if f.send(AppendHello(nil, uint32(os.Getpid())), AppendReady(nil)) != nil {
+			return
+		}
+		for {
+			if err := s(f); err != nil {
+				return
+			}
+		}
+	}()
+	if _, err := w.Hello(time.Now().Add(10 * time.Second)); err != nil {
+		p.tb.Error(err)
+	}
+	if err := w.WaitReady(time.Now().Add(10*time.Second), nil); err != nil {
+		p.tb.Error(err)
+	}
+	p.mu.Lock()
+	p.all[w] = true
+	p.mu.Unlock()
+	p.idle <- w
+	return w
+}
+
+func workerPair(tb testing.TB) (*WorkerConn, *fakeWorker) {
+	tb.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	w, err := NewWorkerConn(fds[0])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	file := os.NewFile(uintptr(fds[1]), "worker")
+	nc, err := net.FileConn(file)
+	file.Close()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return w, &fakeWorker{Conn: nc}
+}
+
+func (p *fakePool) Acquire(r *Request) (*WorkerConn, error) {
+	p.mu.Lock()
+	ask := p.acquire
+	p.mu.Unlock()
+	if ask != nil {
+		if err := ask(r); err != nil {
+			return nil, err
+		}
+	}
+	return <-p.idle, nil
+}
+
+func (p *fakePool) Responded(*WorkerConn) {
+	p.mu.Lock()
+	p.responded++
+	p.mu.Unlock()
+}
+
+func (p *fakePool) Finish(w *WorkerConn, r *Request, res *Result) {
+	f := finished{Result: *res, Params: map[string]string{}}
+	r.Params(func(name, value []byte) bool {
+		f.Params[string(name)] = string(value)
+		return true
+	})
+	p.mu.Lock()
+	p.finished = append(p.finished, f)
+	again := p.all != nil
+	if res.Lost {
+		delete(p.all, w)
+	}
+	p.mu.Unlock()
+	if !res.Lost {
+		p.idle <- w
+	} else {
+		w.Close()
+		if again {
+			p.start(serveHello)
+		}
+	}
+	p.done <- struct{}{}
+}
+
+func (p *fakePool) WorkerLog(_ *WorkerConn, severity uint8, text []byte) {
+	p.mu.Lock()
+	p.logs = append(p.logs, fmt.Sprintf("%d %s", severity, text))
+	p.mu.Unlock()
+}
+
+// results waits for n calls of Finish and returns them all.
+func (p *fakePool) results(n int) []finished {
+	p.tb.Helper()
+	for range n {
+		select {
+		case <-p.done:
+		case <-time.After(10 * time.Second):
+			p.tb.Fatalf("no %d calls of Finish", n)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]finished(nil), p.finished...)
+}
+
+// serve runs a server for p on a unix socket until the test ends.
+func serve(tb testing.TB, p Backend, change func(*Server)) (*Server, string) {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "fcgi.sock")
+	nl, err := net.Listen("unix", path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return serveOn(tb, p, nl, change), path
+}
+
+func serveOn(tb testing.TB, p Backend, nl net.Listener, change func(*Server)) *Server {
+	tb.Helper()
+	f, err := nl.(interface{ File() (*os.File, error) }).File()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if u, ok := nl.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	nl.Close()
+	l, err := NewListener(f)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &Server{Backend: p, watchEvery: 20 * time.Millisecond}
+	if change != nil {
+		change(s)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(l) }()
+	tb.Cleanup(func() {
+		s.Close()
+		if err := <-ended; !errors.Is(err, ErrServerClosed) {
+			tb.Errorf("Serve: %v", err)
+		}
+		<-s.drained
+	})
+	return s
+}
+
+// client is a web server, as rude as a test wants it.
+type client struct {
+	net.Conn
+	tb testing.TB
+}
+
+func dial(tb testing.TB, path string) *client {
+	tb.Helper()
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
+	tb.Cleanup(func() { c.Close() })
+	return &client{c, tb}
+}
+
+func (c *client) send(parts ...[]byte) {
+	c.tb.Helper()
+	if _, err := c.Write(bytes.Join(parts, nil)); err != nil {
+		c.tb.Fatal(err)
+	}
+}
+
+// answered is a response as the web server sees it.
+type answered struct {
+	Out, Err string
+	App      uint32
+	Protocol uint8
+	Ended    bool // by END_REQUEST; the connection was closed otherwise
+}
+
+// answer reads up to the END_REQUEST of request id, or the end of the connection.
+func (c *client) answer(id uint16) answered {
+	c.tb.Helper()
+	var a answered
+	for {
+		var h [headerLen]byte
+		if _, err := io.ReadFull(c, h[:]); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				c.tb.Fatal("no answer")
+			}
+			return a
+		}
+		d := decodeHeader(h[:])
+		b := make([]byte, d.content+d.padding)
+		if _, err := io.ReadFull(c, b); err != nil {
+			return a
+		}
+		b = b[:d.content]
+		if h[0] != version || d.id != id {
+			c.tb.Fatalf("unexpected record % x", h)
+		}
+		switch d.typ {
+		case TypeStdout:
+			a.Out += string(b)
+		case TypeStderr:
+			a.Err += string(b)
+		case TypeEndRequest:
+			a.App, a.Protocol, a.Ended = binary.BigEndian.Uint32(b), b[4], true
+			return a
+		default:
+			c.tb.Fatalf("unexpected record % x", h)
+		}
+	}
+}
+
+// closed waits for the server to close the connection without saying more.
+func (c *client) closed() {
+	c.tb.Helper()
+	var b [64]byte
+	if n, err := c.Read(b[:]); n > 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		c.tb.Fatalf("connection not closed: %q, %v", b[:n], err)
+	}
+}
+
+func params(pairs ...string) []byte {
+	var b []byte
+	for i := 0; i < len(pairs); i += 2 {
+		b = AppendParam(b, pairs[i], pairs[i+1])
+	}
+	return b
+}
+
+// head is a request up to its empty PARAMS.
+func head(id uint16, keep bool, pairs ...string) []byte {
+	b := AppendBeginRequest(nil, id, RoleResponder, keep)
+	b = AppendRecord(b, TypeParams, id, params(pairs...))
+	return AppendRecord(b, TypeParams, id, nil)
+}
+
+func stdin(id uint16, body string) []byte {
+	return AppendRecord(nil, TypeStdin, id, []byte(body))
+}
+
+// get is a whole request without a body.
+func get(id uint16, keep bool) []byte {
+	return append(head(id, keep, "REQUEST_METHOD", "GET", "SCRIPT_NAME", "/x.php", "REQUEST_URI", "/x.php"), stdin(id, "")...)
+}
+
+// post is a whole request that may not be tried again.
+func post(id uint16, keep bool, body string) []byte {
+	b := head(id, keep, "REQUEST_METHOD", "POST", "REQUEST_URI", "/post", "CONTENT_LENGTH", fmt.Sprint(len(body)))
+	if body != "" {
+		b = append(b, stdin(id, body)...)
+	}
+	return append(b, stdin(id, "")...)
+}
+
+func openFDs(tb testing.TB) int {
+	tb.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return len(list)
+}
+
+// eventually waits for a condition that others bring about.
+func eventually(tb testing.TB, what string, ok func() bool) {
+	tb.Helper()
+	deadline := time.After(10 * time.Second)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-deadline:
+			tb.Fatalf("never: %s", what)
+		case <-tick.C:
+		}
+	}
+}
