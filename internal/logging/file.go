@@ -24,9 +24,9 @@ type File struct {
 	path string
 
 	mu   sync.Mutex
-	f    *os.File
-	lost int  // lines since the writing began to fail
-	torn bool // the last thing written was a part of a line
+	f    io.WriteCloser // nil once closed
+	lost int            // lines since the writing began to fail
+	torn bool           // the last thing written was a part of a line
 }
 
 // ErrClosed is returned when a closed File is written or re-opened.
@@ -178,7 +178,8 @@ func (l *File) Close() error {
 func (l *File) isTerminal() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.f != nil && fdIsTerminal(int(l.f.Fd()))
+	f, ok := l.f.(*os.File)
+	return ok && fdIsTerminal(int(f.Fd()))
 }
 
 var _ io.WriteCloser = (*File)(nil)

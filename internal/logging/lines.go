@@ -64,7 +64,9 @@ func (s *Splitter) Close() {
 	s.rest, s.scanned = nil, 0
 }
 
+// say passes on the end of a line, in pieces if it is too long.
 func (s *Splitter) say(line []byte) {
+	line = line[s.pieces(line, len(line)):]
 	if len(line) > 0 || s.begun {
 		s.Say(line, false)
 	}
@@ -100,18 +102,25 @@ func (s *Splitter) split(data []byte, i int) (start int) {
 		i++
 	}
 
+	start += s.pieces(data[start:], i-start)
+	s.scanned = i - start
+	return start
+}
+
+// pieces passes on pieces of an unfinished line until what is left fits, taking nothing from position end on, and returns
+// how much it took.
+func (s *Splitter) pieces(line []byte, end int) (taken int) {
 	limit := s.Max
 	if limit <= 0 {
 		limit = MaxLine
 	}
-	for len(data)-start > limit && i > start {
-		cut := runeEnd(data[start:], min(limit, i-start))
-		s.Say(data[start:start+cut], true)
+	for len(line)-taken > limit && end > taken {
+		cut := runeEnd(line[taken:], min(limit, end-taken))
+		s.Say(line[taken:taken+cut], true)
 		s.begun = true
-		start += cut
+		taken += cut
 	}
-	s.scanned = i - start
-	return start
+	return taken
 }
 
 // keep holds data[start:] for the next Write.
