@@ -128,8 +128,9 @@ func settingsChecks(ctx context.Context, o DoctorOptions, php *PHP) []Check {
 	case !on(s.Values["opcache.enable"]):
 		checks = append(checks, Check{Warn, "opcache", "loaded but off", "opcache.enable=1 in php.ini"})
 	default:
-		mib := size(s.Values["opcache.memory_consumption"])
-		checks = append(checks, Check{OK, "opcache", fmt.Sprintf("on, %d MiB shared by the workers of a pool", mib), ""})
+		// In MiB; OPcache reads the number and no unit after it.
+		mib := strings.TrimRight(s.Values["opcache.memory_consumption"], "kKmMgG ")
+		checks = append(checks, Check{OK, "opcache", fmt.Sprintf("on, %s MiB shared by the workers of a pool", mib), ""})
 	}
 	return append(checks, jitCheck(s), preloadCheck(s), xdebugCheck(s))
 }

@@ -1,7 +1,6 @@
 package phpext
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"os/exec"
@@ -19,18 +18,18 @@ func Exec(ctx context.Context, argv, env []string) ([]byte, int, error) {
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.Exited() && ctx.Err() == nil {
-		return out.Bytes(), exit.ExitCode(), nil
+		return out.kept, exit.ExitCode(), nil
 	}
 	if err != nil {
-		return out.Bytes(), -1, err
+		return out.kept, -1, err
 	}
-	return out.Bytes(), 0, nil
+	return out.kept, 0, nil
 }
 
 // bounded keeps the first MaxOutput bytes and swallows the rest, so that the program can end.
-type bounded struct{ bytes.Buffer }
+type bounded struct{ kept []byte }
 
 func (b *bounded) Write(p []byte) (int, error) {
-	b.Buffer.Write(p[:min(len(p), MaxOutput-b.Len())])
+	b.kept = append(b.kept, p[:min(len(p), MaxOutput-len(b.kept))]...)
 	return len(p), nil
 }
