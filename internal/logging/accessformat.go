@@ -159,7 +159,8 @@ func compileToken(token byte, arg string) (accessOp, error) {
 			return op, fmt.Errorf("embrace is not allowed for modifier %%%c", token)
 		}
 	default:
-		return op, fmt.Errorf("Invalid token in the access.format (%%%c)", token) //nolint:staticcheck // php-fpm's words
+		//lint:ignore ST1005 php-fpm's words
+		return op, fmt.Errorf("Invalid token in the access.format (%%%c)", token)
 	}
 	return op, nil
 }
