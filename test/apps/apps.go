@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 //go:embed all:php all:symfony
@@ -41,6 +42,9 @@ func (o Owner) give(dir string) error {
 // LayPHP writes the plain scripts and returns the document root, which is dir.
 func LayPHP(dir string) (root string, err error) {
 	if err := copyTree(sources, "php", dir); err != nil {
+		return "", fmt.Errorf("lay out PHP scripts: %w", err)
+	}
+	if err := age(dir); err != nil {
 		return "", fmt.Errorf("lay out PHP scripts: %w", err)
 	}
 	return dir, nil
@@ -68,11 +72,26 @@ func LaySymfony(dir, php string, owner Owner) (*Symfony, error) {
 	if out, err := exec.Command(php, filepath.Join(dir, "bin", "warm.php")).CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("warm Symfony: %w\n%s", err, out)
 	}
+	if err := age(dir); err != nil {
+		return nil, fmt.Errorf("lay out Symfony: %w", err)
+	}
 	if err := owner.give(filepath.Join(dir, "var")); err != nil {
 		return nil, fmt.Errorf("lay out Symfony: %w", err)
 	}
 	public := filepath.Join(dir, "public")
 	return &Symfony{Root: public, Worker: filepath.Join(public, "worker.php")}, nil
+}
+
+// age makes everything below dir an hour old: OPcache does not keep a file that is younger than
+// opcache.file_update_protection (2 seconds).
+func age(dir string) error {
+	old := time.Now().Add(-time.Hour)
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		return os.Chtimes(path, old, old)
+	})
 }
 
 // copyTree copies a directory of fsys to dst, readable by everybody.

@@ -21,7 +21,8 @@ type step struct {
 	path   string
 	header map[string]string
 	body   string
-	reader io.Reader // instead of body, sent in chunks
+	reader io.Reader // instead of body
+	length int64     // of reader; 0: unknown, sent in chunks
 }
 
 // response is what is compared.
@@ -68,6 +69,9 @@ func (c *client) send(s step) (*http.Response, error) {
 	req, err := http.NewRequest(method, c.site.URL(s.path), body)
 	if err != nil {
 		return nil, err
+	}
+	if s.length > 0 {
+		req.ContentLength = s.length
 	}
 	req.Host = "example.test"
 	req.Header.Set("User-Agent", "e2e")

@@ -146,7 +146,7 @@ http {
 		fmt.Fprintf(&b, "\t\tlocation ~ \\.php(/|$) { fastcgi_split_path_info ^(.+?\\.php)(/.*)$; %s }\n", pass)
 		// A file PHP must refuse, handed to it by mistake.
 		fmt.Fprintf(&b, "\t\tlocation = /notes.txt { %s }\n", pass)
-		fmt.Fprintf(&b, "\t\tlocation /unbuffered/ { rewrite ^/unbuffered(/.*)$ $1 break; fastcgi_request_buffering off; fastcgi_buffering off; %s }\n", pass)
+		fmt.Fprintf(&b, "\t\tlocation ^~ /unbuffered/ { rewrite ^/unbuffered(/.*)$ $1 break; fastcgi_request_buffering off; fastcgi_buffering off; %s }\n", pass)
 		b.WriteString("\t}\n")
 	}
 	b.WriteString("}\n")

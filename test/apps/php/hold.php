@@ -1,6 +1,7 @@
 <?php
 // Says in ?dir= that it has begun, and stays busy until the file "gate" is there.
-// With ?flush the response has begun by then, with ?sleep the wait is one long sleep().
+// With ?flush the response has begun by then, with ?sleep the wait is one long sleep(), with ?then
+// the answer is another script's.
 $pid = getmypid();
 if (isset($_GET['flush'])) {
     while (ob_get_level()) {
@@ -17,5 +18,9 @@ if (isset($_GET['sleep'])) {
 for ($i = 0; $i < 6000 && !file_exists("{$_GET['dir']}/gate"); $i++) {
     usleep(5000);
     clearstatcache();
+}
+if (isset($_GET['then'])) {
+    require __DIR__ . '/' . basename($_GET['then']);
+    return;
 }
 echo "$pid\n";
