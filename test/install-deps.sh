@@ -8,6 +8,10 @@
 set -euo pipefail
 
 what=${1:-build}
+case $what in
+build | demo | test) ;;
+*) printf 'usage: install-deps.sh build|demo|test\n' >&2; exit 64 ;;
+esac
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 say() { printf 'deps: %s\n' "$*" >&2; }
@@ -41,7 +45,6 @@ list_packages() {
 		printf '%s\n' wrk valgrind shellcheck clang libclang-rt-dev strace libfcgi-bin
 		;;
 	build | demo) ;;
-	*) fail "usage: install-deps.sh build|demo|test" ;;
 	esac
 }
 
@@ -67,7 +70,7 @@ forbid_services() {
 }
 
 install_packages() {
-	local php
+	local php package
 	local -a missing=()
 	if ! command -v apt-get >/dev/null; then
 		say "this is not Debian: install PHP with its development files, nginx and the rest yourself"
@@ -79,9 +82,9 @@ install_packages() {
 		php=$(php_version)
 		[[ -n $php ]] || fail "this distribution has no package php-cli"
 	fi
-	while IFS= read -r package; do
+	for package in $(list_packages "$php"); do
 		installed "$package" || missing+=("$package")
-	done < <(list_packages "$php")
+	done
 	[[ -x $(command -v go || echo /usr/local/go/bin/go) ]] || installed golang-go || missing+=(golang-go)
 	[[ ${#missing[@]} -gt 0 ]] || return 0
 

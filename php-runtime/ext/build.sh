@@ -152,8 +152,8 @@ build() {
 		grep -E 'error:|Error [0-9]|\*\*\*' "$log" >&2 || tail -n 40 "$log" >&2
 		fail "$key: failed, see $log"
 	fi
-	if grep -q '[0-9]: warning: ' "$log"; then
-		grep -A3 '[0-9]: warning: ' "$log" >&2
+	if grep -q '[.][ch]:[0-9:]* warning: ' "$log"; then
+		grep -A3 '[.][ch]:[0-9:]* warning: ' "$log" >&2
 	fi
 
 	# Without debugging information what is embedded is a tenth of the size; symbols for perf and backtraces stay.
@@ -165,12 +165,13 @@ build() {
 	exec 9>&-
 }
 
-mapfile -t configs < <(find_php_configs)
-# A process substitution's status is lost: with PHP_CONFIG set and nothing found, the reason has been said already.
-if [[ ${#configs[@]} -eq 0 ]]; then
-	[[ -n ${PHP_CONFIG:-} ]] || explain_missing
+# Not a process substitution: that loses the status, and needs /dev/fd, which a bare chroot lacks.
+list=$(find_php_configs)
+if [[ -z $list ]]; then
+	explain_missing
 	exit 1
 fi
+mapfile -t configs <<<"$list"
 for tool in make cc autoconf flock; do
 	command -v "$tool" >/dev/null || fail "$tool is missing (apt-get install make gcc autoconf util-linux)"
 done
