@@ -25,16 +25,28 @@ type heldAnswer struct {
 	err  error
 }
 
-// hold starts n requests and returns when each sits in a worker of its own. Query is added to
+// hold starts n GET requests and returns when each sits in a worker of its own. Query is added to
 // hold.php's.
 func hold(t *testing.T, site *harness.Site, n int, query string) *held {
 	t.Helper()
+	return holdSteps(t, site, n, step{path: query})
+}
+
+// holdPost is hold for one POST, which must not be tried again.
+func holdPost(t *testing.T, site *harness.Site) *held {
+	t.Helper()
+	return holdSteps(t, site, 1, step{method: "POST", body: "a=1"})
+}
+
+func holdSteps(t *testing.T, site *harness.Site, n int, s step) *held {
+	t.Helper()
 	h := &held{t: t, dir: scratch(t), answers: make(chan heldAnswer, n), count: n}
 	t.Cleanup(func() { os.WriteFile(filepath.Join(h.dir, "gate"), nil, 0o666) })
+	s.path = "/hold.php?dir=" + url.QueryEscape(h.dir) + s.path
 	for range n {
 		c := newClient(t, site)
 		go func() {
-			r, err := c.try(step{path: "/hold.php?dir=" + url.QueryEscape(h.dir) + query})
+			r, err := c.try(s)
 			h.answers <- heldAnswer{r, err}
 		}()
 	}
