@@ -125,6 +125,7 @@ typedef struct {
 	sup_config config;
 	sup_wire *wire;     /* not NULL exactly in workers */
 	int exit_status;    /* with which the worker leaves */
+	bool detached;      /* a copy of a worker that PHP code forked: it must not speak for the worker */
 } sup_process;
 
 extern sup_process sup;

@@ -99,19 +99,6 @@ static void find_script(sup_script *s)
 	}
 }
 
-/* php-fpm shows the role among the params. */
-static const char *role_name(void)
-{
-	switch (sup_wire_role(sup.wire)) {
-		case 2:
-			return "AUTHORIZER";
-		case 3:
-			return "FILTER";
-		default:
-			return "RESPONDER";
-	}
-}
-
 void sup_request_info_init(void)
 {
 	sup_script s = {0};
@@ -126,7 +113,6 @@ void sup_request_info_init(void)
 	SG(request_info).content_length = 0;
 	SG(sapi_headers).http_response_code = 200;
 
-	SUP_PARAM_SET("FCGI_ROLE", role_name());
 	find_script(&s);
 	if (s.script_filename != NULL || s.path_translated != NULL) {
 		const char *content_type = SUP_PARAM("CONTENT_TYPE");

@@ -18,6 +18,9 @@
 
 static size_t sapi_sup_ub_write(const char *str, size_t len)
 {
+	if (sup.detached) {
+		return len;
+	}
 	if (sup.wire == NULL) {
 		/* A zygote between its requests: a module may still have something to say. */
 		return write(STDERR_FILENO, str, len) == (ssize_t) len ? len : 0;
@@ -32,7 +35,7 @@ static size_t sapi_sup_ub_write(const char *str, size_t len)
 static void sapi_sup_flush(void *server_context)
 {
 	/* After fastcgi_finish_request() there is nobody to flush to, which is not an abort. */
-	if (server_context != NULL && sup.wire != NULL && !sup_wire_response_ended(sup.wire)
+	if (server_context != NULL && sup.wire != NULL && !sup.detached && !sup_wire_response_ended(sup.wire)
 			&& !sup_wire_flush(sup.wire)) {
 		php_handle_aborted_connection();
 	}
@@ -152,7 +155,7 @@ static bool open_body_file(void)
 		sup_request.body_fd = open(path, O_RDONLY | O_CLOEXEC);
 		if (sup_request.body_fd == -1) {
 			sup_request.body_file_failed = true;
-			php_error_docref(NULL, E_WARNING, "REQUEST_BODY_FILE: open('%s') failed: %s (%d)",
+			zend_error(E_WARNING, "REQUEST_BODY_FILE: open('%s') failed: %s (%d)",
 				path, strerror(errno), errno);
 			return false;
 		}
@@ -182,7 +185,7 @@ static size_t sapi_sup_read_post(char *buffer, size_t len)
 {
 	int64_t left = (int64_t) SG(request_info).content_length - SG(read_post_bytes);
 
-	if (left <= 0 || sup.wire == NULL) {
+	if (left <= 0 || sup.wire == NULL || sup.detached) {
 		return 0;
 	}
 	if ((uint64_t) left < len) {
@@ -203,6 +206,19 @@ static char *sapi_sup_read_cookies(void)
 
 static void (*import_process_environment)(zval *array_ptr);
 
+/* php-fpm shows the role as if it were the first param. */
+static const char *role_name(void)
+{
+	switch (sup_wire_role(sup.wire)) {
+		case 2:
+			return "AUTHORIZER";
+		case 3:
+			return "FILTER";
+		default:
+			return "RESPONDER";
+	}
+}
+
 void sup_import_params(zval *array_ptr, bool filtered)
 {
 	int source = Z_TYPE(PG(http_globals)[TRACK_VARS_ENV]) == IS_ARRAY
@@ -222,6 +238,9 @@ void sup_import_params(zval *array_ptr, bool filtered)
 		if (!filtered || sapi_module.input_filter(source, param->name, &value, len, &len)) {
 			php_register_variable_safe(param->name, value, len, array_ptr);
 		}
+	}
+	if (SUP_PARAM("FCGI_ROLE") == NULL) {
+		php_register_variable_safe("FCGI_ROLE", role_name(), strlen(role_name()), array_ptr);
 	}
 }
 
@@ -276,7 +295,12 @@ static void sapi_sup_register_variables(zval *array_ptr)
 
 static char *sapi_sup_getenv(const char *name, size_t name_len)
 {
-	return sup.wire != NULL ? sup_wire_param(sup.wire, name, name_len, NULL) : NULL;
+	char *value = sup.wire != NULL ? sup_wire_param(sup.wire, name, name_len, NULL) : NULL;
+
+	if (value == NULL && sup.wire != NULL && name_len == sizeof("FCGI_ROLE") - 1 && memcmp(name, "FCGI_ROLE", name_len) == 0) {
+		return (char *) role_name(); /* PHP copies it */
+	}
+	return value;
 }
 
 /* ---- messages ---- */
@@ -297,7 +321,7 @@ static void write_stderr(const char *prefix, const char *message, size_t len)
 
 static void log_text(int severity, const char *stderr_prefix, const char *message, size_t len)
 {
-	if (sup.wire == NULL) {
+	if (sup.wire == NULL || sup.detached) {
 		fprintf(stderr, "%s\n", message);
 		return;
 	}

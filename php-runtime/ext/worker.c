@@ -2,6 +2,8 @@
 # include "config.h"
 #endif
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -50,6 +52,16 @@ bool sup_worker_leaving(void)
 	return quit_asked;
 }
 
+/* ---- pcntl_fork() ---- */
+
+/* Runs in every child that this process forks, also for proc_open(). The child's output goes
+ * nowhere, and its copy of the socket must not keep the supervisor from seeing the worker's end. */
+static void detach(void)
+{
+	sup.detached = true;
+	dup3(STDIN_FILENO, sup_wire_fd(sup.wire), O_CLOEXEC); /* /dev/null */
+}
+
 /* ---- one request ---- */
 
 bool sup_request_next(void)
@@ -73,7 +85,7 @@ bool sup_request_next(void)
 
 bool sup_request_end_response(void)
 {
-	if (!sup_request.open || sup_wire_response_ended(sup.wire)) {
+	if (!sup_request.open || sup.detached || sup_wire_response_ended(sup.wire)) {
 		return false;
 	}
 	php_output_end_all();
@@ -132,6 +144,10 @@ bool sup_request_finish(bool leaving)
 	sup_idle_stats stats = {0};
 	bool written;
 
+	if (sup.detached) {
+		fflush(NULL);
+		_exit(EG(exit_status));
+	}
 	leaving = leaving || quit_asked;
 	sup_request_info_clear();
 	sup_request.open = false;
@@ -163,6 +179,7 @@ void sup_worker_main(void)
 	uint64_t user, system;
 
 	catch_quit();
+	pthread_atfork(NULL, NULL, detach);
 	measure_cpu(&user, &system); /* the fork's own share is no request's */
 	if (sup.config.mode == SUP_MODE_WORKER) {
 		sup_worker_mode_loop();

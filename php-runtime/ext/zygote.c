@@ -51,6 +51,7 @@ static void end_cli(void)
 	SG(request_info).path_translated = NULL;
 	SG(options) &= ~SAPI_OPTION_NO_CHDIR; /* a script runs in its own directory */
 	EG(exit_status) = 0;
+	EG(flags) = EG_FLAGS_INITIAL; /* or messages would speak of a request shutdown */
 	sup_sapi_install();
 }
 
