@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -37,6 +38,7 @@ func (c *checker) own(p *Pool) error {
 			return bad("worker.script '%s' %s", p.WorkerScript, text)
 		}
 	}
+	p.MaxRequests = max(p.MaxRequests, 0) // php-fpm takes less than 0 for no limit as well
 	if p.set.has("pm.max_requests_jitter") && p.MaxRequests == 0 {
 		c.note(LevelWarning, "[pool %s] pm.max_requests_jitter has no effect without pm.max_requests", p.Name)
 	}
@@ -44,7 +46,7 @@ func (c *checker) own(p *Pool) error {
 		return bad("pm.max_memory_growth (%s) must not be greater than pm.max_memory (%s)", sizeText(p.MaxMemoryGrowth), sizeText(p.MaxMemory))
 	}
 	for i, dir := range p.Watch {
-		dir = c.paths.full(dir, p, defaultPrefix)
+		dir = filepath.Clean(c.paths.full(dir, p, defaultPrefix))
 		if !isDir(dir) {
 			return bad("watch[] '%s' does not exist or is not a directory", dir)
 		}

@@ -50,8 +50,9 @@ type lexer struct {
 	state    lexState
 	variable func(name string) (string, bool)
 	constant func(name string) (string, bool)
-	grown    int // bytes that variables have put in so far
-	problem  string
+	grown    int    // bytes that variables have put in so far
+	problem  string // why the line cannot be read
+	doubt    string // what is read, but hardly as it was meant
 }
 
 // reject stops the lexer for good; the text says why.
@@ -80,6 +81,7 @@ const (
 	ruleQuote
 	ruleApostrophes
 	ruleSecondAssign
+	ruleLost // an apostrophe without a second one: PHP ignores the rest of the line
 	ruleSkip
 )
 
@@ -136,9 +138,9 @@ func (l *lexer) matchInitial(m *match) {
 	if blanks < len(s) && s[blanks] == '=' {
 		m.offer(blanks+1+span(s[blanks+1:], isBlank), tokAssign, rulePlain)
 	}
-	m.offer(1, tokOther, rulePlain)
 	m.offer(blanks, tokOther, ruleSkip)
 	l.matchLineEnd(m, s, blanks)
+	m.offer(1, tokOther, rulePlain)
 }
 
 func (l *lexer) matchValue(m *match) {
@@ -183,8 +185,11 @@ func (l *lexer) matchBrackets(m *match) {
 // matchQuoted offers what is quoted and what stands for a variable.
 func (l *lexer) matchQuoted(m *match, s string, blanks int) {
 	if s[0] == '\'' {
-		if end := strings.IndexByte(s[1:], '\''); end > 0 {
+		switch end := strings.IndexByte(s[1:], '\''); {
+		case end > 0:
 			m.offer(end+2, tokText, ruleApostrophes)
+		case end < 0:
+			m.offer(len(s), tokEnd, ruleLost)
 		}
 	}
 	if strings.HasPrefix(s, "${") {
@@ -222,6 +227,10 @@ func (l *lexer) take(m match) token {
 		return l.takeVariable(0)
 	case ruleQuote:
 		return l.takeQuoted(0)
+	case ruleLost:
+		l.state = stateInitial
+		l.doubt = "an apostrophe without a second one ends the value, and the rest of the line is ignored: put the value in double quotes"
+		return token{kind: tokEnd}
 	case ruleSecondAssign:
 		l.pos-- // a second = ends the value, and is then out of place
 		l.state = stateInitial

@@ -34,22 +34,23 @@ type environment struct {
 	constant func(name string) (string, bool)
 }
 
-// parseLine reads one line, given without its newline.
-func parseLine(line string, env environment, to statements) error {
+// parseLine reads one line, given without its newline. doubt is what a reader of
+// the log should know about a line that PHP accepts without a word.
+func parseLine(line string, env environment, to statements) (doubt string, err error) {
 	if strings.IndexByte(line, 0) >= 0 {
-		return &syntaxError{"unexpected NUL byte"}
+		return "", &syntaxError{"unexpected NUL byte"}
 	}
 	p := &parser{lex: lexer{line: line + "\n", variable: env.variable, constant: env.constant}}
 	p.advance()
 	for {
 		if err := p.statement(to); err != nil {
-			return err
+			return "", err
 		}
 		if p.tok.kind == tokEnd {
 			if p.lex.problem != "" {
-				return &syntaxError{p.lex.problem}
+				return "", &syntaxError{p.lex.problem}
 			}
-			return nil
+			return p.lex.doubt, nil
 		}
 	}
 }
@@ -221,7 +222,7 @@ func (p *parser) unexpected(wanted string) error {
 	if p.lex.problem != "" {
 		return &syntaxError{p.lex.problem}
 	}
-	what := "'" + p.tok.text + "'"
+	what := "'" + strings.TrimSpace(p.tok.text) + "'"
 	switch p.tok.kind {
 	case tokEnd, tokEndOfLine:
 		what = "end of line"

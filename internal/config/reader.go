@@ -67,6 +67,11 @@ func (l *loader) here(format string, args ...any) error {
 	return failf(LevelError, "[%s:%d] %s", l.at.file, l.at.line, fmt.Sprintf(format, args...))
 }
 
+// warnHere adds a warning about the current line.
+func (l *loader) warnHere(format string, args ...any) {
+	l.messages = append(l.messages, Message{LevelWarning, fmt.Sprintf("[%s:%d] %s", l.at.file, l.at.line, fmt.Sprintf(format, args...))})
+}
+
 func (l *loader) file(name string) error {
 	if name == "" {
 		return fail(LevelError, "configuration filename is empty")
@@ -92,12 +97,16 @@ func (l *loader) file(name string) error {
 		if line == "" {
 			continue
 		}
-		if err := parseLine(line, l.env, l); err != nil {
+		doubt, err := parseLine(line, l.env, l)
+		if err != nil {
 			var syntax *syntaxError
 			if errors.As(err, &syntax) {
 				return l.here("syntax error, %s", syntax.text)
 			}
 			return err
+		}
+		if doubt != "" {
+			l.warnHere("%s", doubt)
 		}
 		if l.include != nil {
 			pattern := l.paths.full(*l.include, nil, defaultPrefix)
@@ -172,7 +181,7 @@ func (l *loader) section(name string) error {
 }
 
 func (l *loader) valueless(name string) error {
-	return l.here("value is NULL for a ZEND_INI_PARSER_ENTRY: '%s' needs an equals sign and a value", name)
+	return l.hint(l.here("value is NULL for a ZEND_INI_PARSER_ENTRY"), "'%s' needs an equals sign and a value", name)
 }
 
 func (l *loader) entry(name, value string) error {
@@ -189,7 +198,7 @@ func (l *loader) entry(name, value string) error {
 	}
 	s := lookup(table, name)
 	if s == nil || s.Kind == KindMap || s.Kind == KindList || s.Kind == KindInclude {
-		return l.here("unknown entry '%s'%s", name, l.hint(s, name))
+		return l.unknown(s, name)
 	}
 	if s.Kind == KindString {
 		var err error
@@ -205,33 +214,42 @@ func (l *loader) entry(name, value string) error {
 		return l.here("unable to parse value for entry '%s': %s", s.Name, problem)
 	}
 	if doubt != "" {
-		l.messages = append(l.messages, Message{LevelWarning,
-			fmt.Sprintf("[%s:%d] '%s = %s' %s", l.at.file, l.at.line, s.Name, value, doubt)})
+		l.warnHere("'%s = %s' %s", s.Name, value, doubt)
 	}
 	set[s.Name] = l.at
 	return nil
 }
 
-// hint tells the commonest ways to get a directive's name wrong. It stands after
-// php-fpm's own text.
-func (l *loader) hint(s *Setting, name string) string {
+// unknown is the error about a directive that does not exist here, with a hint at
+// the commonest ways to get there.
+func (l *loader) unknown(s *Setting, name string) error {
+	err := l.here("unknown entry '%s'", name)
 	switch {
 	case s != nil && s.Kind == KindMap:
-		return fmt.Sprintf(": it takes a key, write %s[name] = value", s.Name)
+		return l.hint(err, "'%s' takes a key: %s[name] = value", name, s.Name)
 	case s != nil && s.Kind == KindList:
-		return fmt.Sprintf(": it is a list, write %s[] = value", s.Name)
+		return l.hint(err, "'%s' is a list: %s[] = value", name, s.Name)
 	case l.current == nil && lookup(poolSettings, name) != nil:
-		return ": it belongs into the section of a pool"
+		return l.hint(err, "'%s' belongs into the section of a pool", name)
 	case l.current != nil && lookup(globalSettings, name) != nil:
-		return ": it belongs into the section [global]"
+		return l.hint(err, "'%s' belongs into the section [global]", name)
 	}
-	return ""
+	return err
+}
+
+// hint adds a line of our own to an error in php-fpm's words.
+func (l *loader) hint(err error, format string, args ...any) error {
+	e := asError(err)
+	e.Lines = append(e.Lines, Message{LevelNotice, fmt.Sprintf("[%s:%d] ", l.at.file, l.at.line) + fmt.Sprintf(format, args...)})
+	return e
 }
 
 func (l *loader) array(name, key, value string) error {
 	s := lookup(poolSettings, name)
 	list := s != nil && s.Kind == KindList && s.Name == name
 	switch {
+	case list && s.Own && key != "":
+		return l.here("'%s' takes no key: %s[] = value", name, name)
 	case list && key != "":
 		return l.here("Keys provided to field '%s' are ignored", name)
 	case name == "access.suppress_path" && !strings.HasPrefix(value, "/"):

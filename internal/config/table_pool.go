@@ -113,9 +113,8 @@ var poolSettings = append([]Setting{
 	},
 	{
 		Name: "pm.max_requests", Section: SectionPool, Kind: KindInteger, Default: "0",
-		Help:  "How many requests a worker serves before another takes its place (see `pm.max_requests_jitter`); 0 for no limit.",
-		pool:  func(p *Pool) any { return &p.MaxRequests },
-		check: notNegative,
+		Help: "How many requests a worker serves before another takes its place (see `pm.max_requests_jitter`); 0 for no limit.",
+		pool: func(p *Pool) any { return &p.MaxRequests },
 	},
 	{
 		Name: "pm.status_path", Section: SectionPool, Kind: KindString, Effect: EffectNotYet,

@@ -24,8 +24,12 @@ func checkPercent(value any) string {
 }
 
 func checkIsolation(value any) string {
-	switch v := *value.(*string); v {
+	isolation := value.(*string)
+	switch *isolation {
 	case "none":
+		return ""
+	case "": // without quotes none is a word for false
+		*isolation = "none"
 		return ""
 	case "request":
 		return "'request' is not there yet: write none, or leave it out"
