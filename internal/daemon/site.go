@@ -1,0 +1,184 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-hclog"
+
+	"php-supervisor/fcgi"
+	"php-supervisor/internal/config"
+	"php-supervisor/internal/logging"
+	"php-supervisor/pool"
+	"php-supervisor/watch"
+)
+
+// site is a pool with what is around it: its socket, the server on it, its access log, its watch.
+type site struct {
+	name string
+	log  hclog.Logger
+	cfg  *config.Pool // changed by reloads, which are one at a time
+	pc   pool.Config  // what start takes
+
+	pool   *pool.Pool
+	socket *socket
+	server *fcgi.Server
+	access atomic.Pointer[logging.AccessLog] // nil while there is none
+
+	watcher *watch.Watcher
+	running sync.WaitGroup // the server's and the watch's goroutines
+	cancel  context.CancelFunc
+	bare    atomic.Bool // decorate_workers_output = no
+}
+
+// newSite makes all of a pool that can fail before anything runs.
+func (d *Daemon) newSite(ctx context.Context, cfg *config.Config, p *config.Pool) (_ *site, err error) {
+	s := &site{name: p.Name, log: logging.ForPool(d.logs.Logger, p.Name), cfg: p}
+	s.bare.Store(!p.DecorateWorkersOutput)
+	if s.pc, err = d.poolConfig(ctx, cfg, p); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.pc.Command.Extension.Close()
+		}
+	}()
+	a, err := openAccess(p)
+	if err != nil {
+		return nil, err
+	}
+	if s.socket, err = bind(p); err != nil {
+		if a != nil {
+			a.Close()
+		}
+		return nil, err
+	}
+	s.access.Store(a)
+	s.pool = pool.New(p.Name, d.rp, pool.Hooks{
+		Log:    s.log,
+		Output: s.output,
+		PHPLog: func(_ string, pid int, severity uint8, text []byte) { logging.PHPMessage(s.log, pid, severity, text) },
+		Access: s.logAccess,
+	})
+	s.server = &fcgi.Server{
+		Backend: s.pool,
+		Retry:   p.RequestRetry == config.RetryIdempotent,
+		Log:     func(err error) { s.log.Debug("connection: " + err.Error()) },
+	}
+	return s, nil
+}
+
+// output is pool.Hooks.Output.
+func (s *site) output(src pool.Source) io.WriteCloser {
+	return &said{logging.Splitter{Say: func(text []byte, continued bool) {
+		if s.bare.Load() {
+			logging.SaidBare(s.log, text)
+			return
+		}
+		logging.Said(s.log, src.Pid, src.Stream, text, continued)
+	}}}
+}
+
+type said struct{ logging.Splitter }
+
+func (s *said) Close() error {
+	s.Splitter.Close()
+	return nil
+}
+
+// start brings the pool up.
+func (s *site) start(ctx context.Context) error {
+	if err := s.pool.Start(ctx, s.pc); err != nil {
+		return failure(exitSoftware, "[pool %s] does not come up: %w", s.name, err)
+	}
+	return nil
+}
+
+// renew brings the pool to a new generation. pc's extension becomes the site's, or is closed.
+func (s *site) renew(ctx context.Context, pc pool.Config) error {
+	if err := s.pool.Start(ctx, pc); err != nil {
+		pc.Command.Extension.Close()
+		return err
+	}
+	s.pc.Command.Extension.Close()
+	s.pc = pc
+	return nil
+}
+
+// serve accepts connections, until stop.
+func (s *site) serve(fatal chan<- error) {
+	file, err := s.socket.dup()
+	if err == nil {
+		var l *fcgi.Listener
+		if l, err = fcgi.NewListener(file); err == nil {
+			s.running.Go(func() {
+				if err := s.server.Serve(l); !errors.Is(err, fcgi.ErrServerClosed) {
+					report(fatal, failure(exitSoftware, "[pool %s] %w", s.name, err))
+				}
+			})
+			return
+		}
+	}
+	report(fatal, failure(exitSoftware, "[pool %s] %w", s.name, err))
+}
+
+func report(fatal chan<- error, err error) {
+	select {
+	case fatal <- err:
+	default: // the first is enough to stop for
+	}
+}
+
+// watch reloads the pool when its files change, until stop or unwatch.
+func (s *site) watch(d *Daemon) {
+	if len(s.cfg.Watch) == 0 {
+		return
+	}
+	w, err := watch.New(watch.Config{
+		Trees: s.cfg.Watch, Ignore: s.cfg.WatchIgnore, Debounce: s.cfg.WatchDebounce,
+		Log: s.log,
+	})
+	if err != nil {
+		s.log.Error("cannot watch for changes: " + err.Error())
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.watcher, s.cancel = w, cancel
+	s.running.Go(func() {
+		for c := range w.Changes() {
+			d.reloadSite(ctx, s, c.String())
+		}
+	})
+}
+
+// unwatch ends the watch. A reload it has begun goes on in the background unless the pool stops.
+func (s *site) unwatch() {
+	if s.watcher != nil {
+		s.cancel()
+		s.watcher.Close()
+		s.watcher = nil
+	}
+}
+
+func (s *site) reopen() error {
+	if a := s.access.Load(); a != nil {
+		return a.Reopen()
+	}
+	return nil
+}
+
+// stop lets requests finish until ctx ends, and returns when nothing of the site is left.
+func (s *site) stop(ctx context.Context) {
+	s.unwatch()
+	_ = s.server.Shutdown(ctx) // what ctx cut off the pool reports
+	s.pool.Stop(ctx)
+	s.socket.close()
+	s.running.Wait()
+	s.pc.Command.Extension.Close()
+	if a := s.access.Load(); a != nil {
+		a.Close()
+	}
+}
