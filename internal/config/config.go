@@ -206,3 +206,6 @@ func (a *AllowedClients) Allows(addr netip.Addr) bool {
 	}
 	return false
 }
+
+// IsSet says whether a global directive was set, to whatever value.
+func (g *Global) IsSet(name string) bool { return g.set.has(name) }
