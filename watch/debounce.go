@@ -29,9 +29,12 @@ func (d *debouncer) touch() {
 	d.timer.Reset(max(min(d.quiet, d.first.Add(d.limit).Sub(now)), 0))
 }
 
+// active says that a burst is going on.
+func (d *debouncer) active() bool { return !d.first.IsZero() }
+
 // late says that the burst has lasted for the limit: it is not to be prolonged again.
 func (d *debouncer) late() bool {
-	return !d.first.IsZero() && time.Since(d.first) >= d.limit
+	return d.active() && time.Since(d.first) >= d.limit
 }
 
 // settled ends the burst.

@@ -12,6 +12,10 @@ import (
 
 // refresh reads what is dirty and everything new below it, and adds what has changed.
 func (t *tree) refresh(changed *changeSet) {
+	if t.planted {
+		t.planted = false
+		changed = &changeSet{} // settle has said already what there is to say
+	}
 	queue := t.sortedDirty()
 	var later []pending
 	structure := false

@@ -31,7 +31,8 @@ type tree struct {
 
 	root    *node // nil while there is none
 	via     []lookup
-	seen    bool // there has been a root, or the first refresh has found none
+	seen    bool // settle has been called
+	planted bool // all files are new to us, and no changes
 	nodes   map[string]*node
 	dirty   map[*node]struct{} // to be read again
 	lookups map[lookup][]*node // of symbolic links in the tree
@@ -160,6 +161,7 @@ func (t *tree) plant(real string, id fileID) {
 	t.root = &node{path: real, name: t.base, id: id}
 	t.nodes[real] = t.root
 	t.dirty[t.root] = struct{}{}
+	t.planted = true
 }
 
 // nearest is the node of a directory, or of the nearest directory above it that is one; nil if the tree has nothing to do with it.

@@ -326,6 +326,9 @@ func (w *Watcher) verify() {
 		}
 		return
 	}
+	if w.quiet.active() {
+		return // there will be a look anyway; prolonging the burst would put it off
+	}
 	for _, t := range w.trees {
 		if t.moved() {
 			w.unsettled = true
