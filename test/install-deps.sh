@@ -107,7 +107,7 @@ install_packages() {
 # Debian's Go may be too old to fetch the toolchain that go.mod asks for by itself (that began with Go 1.21); then it is
 # fetched as the module it is, checked against the checksum database, and linked as build/go.
 ensure_go() {
-	local go version wanted dir
+	local go version wanted answer dir
 	go=$(command -v go || echo /usr/local/go/bin/go)
 	[[ -x $go ]] || fail "no Go found: install Go 1.21 or newer (https://go.dev/dl/)"
 	version=$("$go" env GOVERSION)
@@ -117,9 +117,13 @@ ensure_go() {
 	wanted=$(sed -n 's/^go //p' "$top/go.mod")
 	[[ ! -x $top/build/go/bin/go || $("$top/build/go/bin/go" env GOVERSION) != "go$wanted" ]] || return 0
 	say "fetching Go $wanted, $go is $version"
-	dir=$(cd / && "$go" mod download -json \
-		"golang.org/toolchain@v0.0.1-go$wanted.$("$go" env GOOS)-$("$go" env GOARCH)" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
-	[[ -d $dir ]] || fail "cannot fetch Go $wanted: install Go 1.21 or newer (https://go.dev/dl/)"
+	answer=$(cd / && "$go" mod download -json \
+		"golang.org/toolchain@v0.0.1-go$wanted.$("$go" env GOOS)-$("$go" env GOARCH)") || true
+	dir=$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<<"$answer")
+	if [[ ! -d $dir ]]; then
+		sed -n 's/^\t"Error": "\(.*\)"$/deps: \1/p' <<<"$answer" >&2
+		fail "cannot fetch Go $wanted: install Go 1.21 or newer (https://go.dev/dl/)"
+	fi
 	chmod -R u+w "$dir/bin" "$dir/pkg/tool"
 	chmod +x "$dir"/bin/* "$dir"/pkg/tool/*/*
 	mkdir -p "$top/build"
