@@ -74,6 +74,24 @@ func complain(w io.Writer, err error) {
 	}
 }
 
+// complainFPM says it in php-fpm's lines.
+func complainFPM(l *logging.Logger, err error) {
+	if silent(err) {
+		return
+	}
+	var ce *config.Error
+	if errors.As(err, &ce) {
+		for _, m := range ce.Lines {
+			l.Log(hclogLevel(m.Level), m.Text)
+		}
+		return
+	}
+	complainTo(l, "", err)
+	if exitStatus(err) == statusConfig {
+		l.Error("FPM initialization failed")
+	}
+}
+
 // complainTo logs what is wrong, each line as a record.
 func complainTo(l *logging.Logger, prefix string, err error) {
 	if silent(err) {
