@@ -22,6 +22,9 @@ PHP_INI_BEGIN()
 	STD_PHP_INI_BOOLEAN("cgi.fix_pathinfo", "1", PHP_INI_SYSTEM, OnUpdateBool, fix_pathinfo, zend_supervisor_globals, supervisor_globals)
 	STD_PHP_INI_BOOLEAN("cgi.discard_path", "0", PHP_INI_SYSTEM, OnUpdateBool, discard_path, zend_supervisor_globals, supervisor_globals)
 	STD_PHP_INI_BOOLEAN("fastcgi.logging", "1", PHP_INI_SYSTEM, OnUpdateBool, fcgi_logging, zend_supervisor_globals, supervisor_globals)
+#if PHP_VERSION_ID >= 80500
+	STD_PHP_INI_BOOLEAN("fastcgi.script_path_encoded", "1", PHP_INI_SYSTEM, OnUpdateBool, script_path_encoded, zend_supervisor_globals, supervisor_globals)
+#endif
 	STD_PHP_INI_ENTRY("fastcgi.error_header", NULL, PHP_INI_SYSTEM, OnUpdateString, error_header, zend_supervisor_globals, supervisor_globals)
 	STD_PHP_INI_ENTRY("fpm.config", NULL, PHP_INI_SYSTEM, OnUpdateString, fpm_config, zend_supervisor_globals, supervisor_globals)
 PHP_INI_END()

@@ -15,30 +15,45 @@
  * Pointers compared with each other (==, !=) tell values that nobody has changed from values that happen to
  * be the same. */
 
-/* Apache, with ProxyPass, leaves the path info within SCRIPT_NAME, decoded or not. Cuts it off. */
-static void cut_script_name(const char *script_name, const char *path_info)
-{
-	size_t name_len = strlen(script_name);
-	size_t info_len = strlen(path_info);
-	char *decoded = NULL;
-	size_t cut = 0;
+/* php-fpm gives PATH_INFO decoded with Apache's ProxyPass since 8.3.18 and 8.4.5. */
+#if PHP_VERSION_ID >= 80405 || (PHP_VERSION_ID >= 80318 && PHP_VERSION_ID < 80400)
+# define DECODES_PATH_INFO 1
+#else
+# define DECODES_PATH_INFO 0
+#endif
 
-	if (name_len > info_len && strcmp(script_name + name_len - info_len, path_info) == 0) {
-		cut = name_len - info_len;
-	} else if (strchr(path_info, '%') != NULL) {
+static bool ends_with(const char *string, const char *end, size_t *start)
+{
+	size_t len = strlen(string);
+	size_t end_len = strlen(end);
+
+	*start = len - end_len;
+	return len > end_len && strcmp(string + len - end_len, end) == 0;
+}
+
+/* Apache, with ProxyPass, leaves the path info within SCRIPT_NAME, decoded or not: cuts it off,
+ * and sets PATH_INFO. */
+static char *separate_path_info(const char *script_name, const char *path_info)
+{
+	char *decoded = NULL;
+	char *stored;
+	size_t cut;
+
+	if (SUP_SCRIPT_PATH_ENCODED && strchr(path_info, '%') != NULL) {
 		decoded = estrdup(path_info);
-		info_len = php_raw_url_decode(decoded, info_len);
-		if (name_len > info_len && strcmp(script_name + name_len - info_len, decoded) == 0) {
-			cut = name_len - info_len;
-		}
-		efree(decoded);
+		php_raw_url_decode(decoded, strlen(decoded));
 	}
-	if (cut > 0) {
+	if (ends_with(script_name, path_info, &cut) || (decoded != NULL && ends_with(script_name, decoded, &cut))) {
 		char *name = estrndup(script_name, cut);
 		SUP_PARAM_SET("ORIG_SCRIPT_NAME", script_name);
 		SG(request_info).request_uri = SUP_PARAM_SET("SCRIPT_NAME", name);
 		efree(name);
 	}
+	stored = SUP_PARAM_SET("PATH_INFO", DECODES_PATH_INFO && decoded != NULL ? decoded : path_info);
+	if (decoded != NULL) {
+		efree(decoded);
+	}
+	return stored;
 }
 
 /* The path info that goes with file, the leading part of s->script; NULL when PATH_INFO is right as it is. */
@@ -72,7 +87,8 @@ static void correct_path_info(sup_script *s, const sup_script *orig, char *path_
 		}
 		*path_info = first;
 	} else if (s->by_apache_proxy && s->script_name != NULL) {
-		cut_script_name(s->script_name, path_info);
+		s->path_info = separate_path_info(s->script_name, path_info);
+		return;
 	}
 	s->path_info = SUP_PARAM_SET("PATH_INFO", path_info);
 }

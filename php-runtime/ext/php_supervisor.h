@@ -54,10 +54,20 @@ ZEND_BEGIN_MODULE_GLOBALS(supervisor)
 	char *redirect_status_env;
 	char *error_header;
 	char *fpm_config;
+#if PHP_VERSION_ID >= 80500
+	bool script_path_encoded;
+#endif
 ZEND_END_MODULE_GLOBALS(supervisor)
 
 ZEND_EXTERN_MODULE_GLOBALS(supervisor)
 #define SUPG(v) ZEND_MODULE_GLOBALS_ACCESSOR(supervisor, v)
+
+/* Whether Apache's proxy URL in SCRIPT_FILENAME stays as encoded as it came. */
+#if PHP_VERSION_ID >= 80500
+# define SUP_SCRIPT_PATH_ENCODED SUPG(script_path_encoded)
+#else
+# define SUP_SCRIPT_PATH_ENCODED true
+#endif
 
 /* ---- control.c ---- */
 
@@ -183,8 +193,16 @@ void sup_classic_loop(void);
  * worker has to leave. */
 void sup_worker_mode_loop(void);
 
-/* Supervisor\handle_request(callable $handler): bool, also frankenphp_handle_request(). */
+/* Supervisor\handle_request(callable $handler): bool */
 ZEND_FUNCTION(handle_request);
+/* Adds frankenphp_handle_request(), whose mere existence tells FrankenPHP's worker scripts and
+ * libraries that they run in worker mode. In MINIT, only when that is the pool's mode. */
+zend_result sup_worker_mode_register_functions(void);
+/* Whether the script has yet to call handle_request(): errors go to stderr then. */
+bool sup_worker_mode_booting(void);
+/* What php_handle_aborted_connection() is in classic mode: the handler ends as with exit,
+ * unless ignore_user_abort. */
+void sup_worker_mode_client_gone(void);
 
 /* ---- sapi.c ---- */
 

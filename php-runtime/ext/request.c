@@ -7,6 +7,7 @@
 #include "php_supervisor.h"
 #include "SAPI.h"
 #include "php_main.h"
+#include "ext/standard/url.h"
 
 /* The request as the web server describes it, read as php-fpm reads it (and its tests in
  * php-src, sapi/fpm/tests/fcgi-env-*.phpt, expect). */
@@ -88,6 +89,9 @@ static void find_script(sup_script *s)
 	if (s->script_filename != NULL) {
 		s->by_apache_proxy = strip_proxy_url(s->script_filename, "proxy:fcgi://")
 			|| strip_proxy_url(s->script_filename, "proxy:balancer://");
+		if (s->by_apache_proxy && !SUP_SCRIPT_PATH_ENCODED) {
+			php_raw_url_decode(s->script_filename, strlen(s->script_filename));
+		}
 	}
 	if (SUPG(fix_pathinfo)) {
 		sup_fix_pathinfo(s);

@@ -16,17 +16,41 @@
 
 /* ---- output ---- */
 
+static void client_gone(void)
+{
+	if (sup.config.mode == SUP_MODE_WORKER) {
+		sup_worker_mode_client_gone();
+	} else {
+		php_handle_aborted_connection();
+	}
+}
+
+/* Output that belongs to no request: of a worker script's boot, or of a module. */
+static void write_to_log(const char *str, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = write(STDOUT_FILENO, str, len);
+		if (n < 0 && errno != EINTR) {
+			return;
+		}
+		if (n > 0) {
+			str += n;
+			len -= (size_t) n;
+		}
+	}
+}
+
 static size_t sapi_sup_ub_write(const char *str, size_t len)
 {
 	if (sup.detached) {
 		return len;
 	}
-	if (sup.wire == NULL) {
-		/* A zygote between its requests: a module may still have something to say. */
-		return write(STDERR_FILENO, str, len) == (ssize_t) len ? len : 0;
+	if (sup.wire == NULL || !sup_request.open) {
+		write_to_log(str, len);
+		return len;
 	}
 	if (len > 0 && !sup_wire_write(sup.wire, SUP_REC_STDOUT, str, len)) {
-		php_handle_aborted_connection();
+		client_gone();
 		return 0;
 	}
 	return len;
@@ -37,7 +61,7 @@ static void sapi_sup_flush(void *server_context)
 	/* After fastcgi_finish_request() there is nobody to flush to, which is not an abort. */
 	if (server_context != NULL && sup.wire != NULL && !sup.detached && !sup_wire_response_ended(sup.wire)
 			&& !sup_wire_flush(sup.wire)) {
-		php_handle_aborted_connection();
+		client_gone();
 	}
 }
 
@@ -321,7 +345,7 @@ static void write_stderr(const char *prefix, const char *message, size_t len)
 
 static void log_text(int severity, const char *stderr_prefix, const char *message, size_t len)
 {
-	if (sup.wire == NULL || sup.detached) {
+	if (sup.wire == NULL || sup.detached || sup_worker_mode_booting()) {
 		fprintf(stderr, "%s\n", message);
 		return;
 	}

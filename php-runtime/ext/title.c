@@ -4,13 +4,15 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "php_supervisor.h"
 #include "SAPI.h"
 
 /* Linux shows in ps what lies where argv and the environment were at exec. php-cli has moved
  * both away when it started (it has a cli_set_process_title() of its own, but not for modules),
- * so that the room is free; that is checked, not assumed. */
+ * so that the room is free; that is checked, not assumed. Under valgrind, for one, the kernel
+ * speaks of valgrind's memory. */
 
 extern char **environ;
 
@@ -39,11 +41,12 @@ static bool find_room(room *r)
 		at = strchr(at + 1, ' ');
 	}
 	if (at == NULL || sscanf(at, "%lu %lu %lu %lu", &arg_start, &arg_end, &env_start, &env_end) != 4
-			|| arg_start == 0 || arg_end <= arg_start) {
+			|| arg_start == 0 || arg_end <= arg_start || env_start != arg_end || env_end < env_start
+			|| getauxval(AT_EXECFN) != env_end) { /* execve() puts the program's path behind the environment */
 		return false;
 	}
 	r->start = (char *) arg_start;
-	r->len = (env_start == arg_end && env_end > env_start ? env_end : arg_end) - arg_start;
+	r->len = env_end - arg_start;
 	return true;
 }
 
