@@ -14,7 +14,8 @@ E2E_PACKAGES = $$($(GO) list ./... | grep '^php-supervisor/test/\|^php-superviso
 # Not by git, which refuses to work for root in somebody else's clone.
 SHELL_SCRIPTS = .ci/run $$(find . \( -name .git -o -path ./build -o -path ./.demo \) -prune -o -name '*.sh' -print)
 GO_TEST_FLAGS ?= -race -timeout 10m
-E2E_FLAGS ?= -race -count=1 -timeout 15m -v
+# One package at a time: they measure, and share the machine's web servers.
+E2E_FLAGS ?= -race -count=1 -p 1 -timeout 15m -v
 
 # The parts of a test run come one after the other and the first failure ends it.
 .NOTPARALLEL:
@@ -82,11 +83,11 @@ test-e2e: build
 
 ## demo           DokuWiki in classic mode, Symfony in worker mode, behind nginx
 demo: deps-demo build
-	@test/demo.sh
+	@$(GO) build -buildvcs=false -o build/demo ./test/demo && exec build/demo $(DEMO_FLAGS)
 
-## bench          ours beside php-fpm, one interleaved run
+## bench          ours beside php-fpm, one interleaved run (BENCH_FLAGS=-help)
 bench: deps-test build
-	@test/bench.sh
+	@$(GO) build -buildvcs=false -o build/bench ./test/bench && exec build/bench $(BENCH_FLAGS)
 
 ## clean          removes what was built
 clean:
