@@ -337,6 +337,7 @@ func (p *Pool) hello(w *Worker, pid int) {
 	w.pid = pid
 	p.mu.Unlock()
 	p.rp.Claim(pid, func(e Exit) {
+		w.exit = e
 		close(w.dead)
 		go p.post(func() { p.exited(w, e) }) // the owner itself may be the caller
 	})
@@ -396,9 +397,10 @@ func (p *Pool) bootFailed(w *Worker, err error) {
 		w.end = escalate(destroy, time.Now())
 	}
 	p.unlink(w)
-	if w.exit != nil {
+	select {
+	case <-w.dead:
 		err = fmt.Errorf("worker %d exited %s before it was ready", w.pid, w.exit)
-	} else {
+	default:
 		err = fmt.Errorf("worker did not get ready: %w", err)
 	}
 	if w.pid == 0 { // nobody will report its death
@@ -511,7 +513,6 @@ func (p *Pool) exited(w *Worker, e Exit) {
 	}
 	p.must(w, Exited)
 	p.unlink(w)
-	w.exit = &e
 	why, requests := w.why, w.requests
 	p.mu.Unlock()
 	delete(g.workers, w)

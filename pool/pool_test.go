@@ -356,7 +356,15 @@ func TestReplacementIsReadyFirst(t *testing.T) {
 	c := r.config(static(1))
 	c.Recycle = recycle.Policy{MaxLifetime: time.Nanosecond}
 	r.start(c)
-	first := r.pool.Status().Workers[0].Pid
+	var first int
+	r.eventually("a worker is idle", func() bool {
+		for _, w := range r.pool.Status().Workers {
+			if w.State == "idle" {
+				first = w.Pid
+			}
+		}
+		return first != 0
+	})
 	r.eventually("another worker has taken its place", func() bool {
 		s := r.pool.Status()
 		if s.Idle+s.Active < 1 {

@@ -23,7 +23,6 @@ type Worker struct {
 	state  State
 	pid    int           // 0 until HELLO
 	why    string        // the reason of retirement, once it is wanted no more; "" while it is wanted
-	exit   *Exit         // set when reaped
 	inUse  bool          // between Acquire and Finish: conn is the engine's
 	req    *fcgi.Request // the request in flight; valid while inUse
 	since  time.Time     // when the request in flight was handed over, or the last one ended
@@ -38,6 +37,7 @@ type Worker struct {
 
 	said  *tail         // what it wrote to standard error while it booted
 	dead  chan struct{} // closed by the reaper, once pid is known
+	exit  Exit          // to be read when dead is closed
 	pipes []*os.File    // its output; read, and closed, by goroutines of their own
 
 	replaceFor *Worker // the worker that leaves when this one is ready; nil when none waits for it
@@ -83,11 +83,11 @@ func parseStatm(b []byte) (uint64, error) {
 	for i := range field {
 		end := bytes.IndexByte(rest, ' ')
 		if end < 0 {
-			return 0, fmt.Errorf("statm has %q", b)
+			return 0, fmt.Errorf("statm has %q", string(b))
 		}
 		for _, c := range rest[:end] {
 			if c < '0' || c > '9' || field[i] > 1<<48 {
-				return 0, fmt.Errorf("statm has %q", b)
+				return 0, fmt.Errorf("statm has %q", string(b))
 			}
 			field[i] = field[i]*10 + uint64(c-'0')
 		}
