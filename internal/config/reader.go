@@ -149,9 +149,22 @@ func (l *loader) includeAll(pattern string) error {
 		if isDir(name) {
 			continue
 		}
-		if err := l.file(name); err != nil {
+		err := notRegular(name)
+		if err == nil {
+			err = l.file(name)
+		}
+		if err != nil {
 			return asError(err).because("Unable to include %s from %s at line %d", name, at.file, at.line)
 		}
+	}
+	return nil
+}
+
+// notRegular keeps a pattern from reading a device or a pipe, which may never end.
+// The main file may be one.
+func notRegular(name string) error {
+	if text := regularFile(name); text == "is not a file" {
+		return failf(LevelError, "the configuration file '%s' %s", name, text)
 	}
 	return nil
 }
