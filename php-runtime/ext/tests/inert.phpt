@@ -18,7 +18,7 @@ var_dump(function_exists('cli_set_process_title'));
 string(3) "cli"
 string(3) "cli"
 bool(true)
-bool(true)
+bool(false)
 bool(false)
 bool(false)
 bool(false)
