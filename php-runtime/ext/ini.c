@@ -18,13 +18,15 @@ extern PHPAPI char *php_ini_scanned_files;
 
 typedef struct {
 	const char *name;
-	const char *by_cli;   /* what php-cli puts before everything given with -d (sapi/cli/php_cli.c, HARDCODED_INI) */
+	const char *by_cli;   /* what php-cli puts before everything given with -d (sapi/cli/php_cli.c, HARDCODED_INI);
+	                       * NULL: it only has another default than PHP, which the ini files may override */
 	const char *by_php;   /* PHP's own default (main/main.c) */
 	zend_string *value;   /* found in the ini files or behind -d; NULL: by_php */
 	bool cli_seen;
 } forced_setting;
 
 static forced_setting forced[] = {
+	{"display_errors", NULL, "1", NULL, false},
 	{"html_errors", "0", "1", NULL, false},
 	{"implicit_flush", "1", "0", NULL, false},
 	{"max_execution_time", "0", "30", NULL, false},
@@ -63,7 +65,7 @@ static void take_forced(zval *name, zval *value, zval *index, int type, void *ar
 		if (strcmp(Z_STRVAL_P(name), f->name) != 0) {
 			continue;
 		}
-		if (source->command_line && !f->cli_seen && strcmp(text, f->by_cli) == 0) {
+		if (source->command_line && !f->cli_seen && f->by_cli != NULL && strcmp(text, f->by_cli) == 0) {
 			f->cli_seen = true;
 		} else {
 			f->value = zend_string_init_interned(text, strlen(text), true);
