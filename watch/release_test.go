@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 func TestSymlinkedRelease(t *testing.T) {
@@ -62,19 +65,45 @@ func TestReleaseBehindSeveralLinks(t *testing.T) {
 	})
 }
 
-func TestDirectorySwappedByRenaming(t *testing.T) {
+func TestDirectorySwapped(t *testing.T) {
 	both(t, func(t *testing.T, s *site, watch func(Config)) {
 		s.write("app/a.php", "1")
-		s.write("app.new/a.php", "2")
-		watch(Config{Trees: []string{"app"}, Debounce: 100 * time.Millisecond})
-		s.rename("app", "app.old")
-		s.rename("app.new", "app")
-		s.expect("app/a.php")
+		s.write("next/a.php", "2")
+		watch(Config{Trees: []string{"app"}})
+		s.must(unix.Renameat2(unix.AT_FDCWD, s.path("app"), unix.AT_FDCWD, s.path("next"), unix.RENAME_EXCHANGE))
+		s.once("app/a.php")
 		s.put("app/a.php", "3")
-		s.expect("app/a.php")
-		s.write("app.old/a.php", "nobody looks")
+		s.once("app/a.php")
+		s.write("next/a.php", "nobody looks")
 		s.nothing("app")
 	})
+}
+
+// A tree that goes while it is being read has not lost its files one by one.
+func TestVanishesDuringALook(t *testing.T) {
+	s := newSite(t)
+	s.write("app/a.php", "1")
+	s.write("app/src/b.php", "1")
+	s.watch(Config{Trees: []string{"app"}, Method: Polling})
+	s.must(s.w.Close())
+	tree := s.w.trees[0]
+	for _, when := range []string{"app", "app/src"} {
+		tree.watch = func(dir string) { // called right before a directory is read
+			if dir == s.path(when) {
+				tree.watch = func(string) {}
+				s.rename("app", "gone")
+			}
+		}
+		if changed := s.w.lookAtAll(); !changed.empty() {
+			t.Errorf("gone before %s is read: unexpected changes: %v", when, changed.change())
+		}
+		s.logged("has vanished")
+		s.rename("gone", "app")
+		changed := s.w.lookAtAll()
+		if diff := cmp.Diff([]string{s.path("app")}, changed.change().Files); diff != "" {
+			t.Errorf("back again (-want +got):\n%s", diff)
+		}
+	}
 }
 
 func TestTreeThatIsMissing(t *testing.T) {

@@ -1,17 +1,15 @@
 package watch
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 )
 
-// refresh reads what is dirty and everything new below it, and adds what has changed.
-func (t *tree) refresh(changed *changeSet) {
+// refresh reads what is dirty and everything new below it, and adds what has changed. It reports whether a directory has gone
+// from under its hands, so that it has to be found out where it is, or the tree, before anything is said about it.
+func (t *tree) refresh(changed *changeSet) (again bool) {
 	if t.planted {
 		t.planted = false
 		changed = &changeSet{} // settle has said already what there is to say
@@ -34,6 +32,11 @@ func (t *tree) refresh(changed *changeSet) {
 			continue
 		}
 		found := t.read(n, changed)
+		if found.lost {
+			again = true
+			t.lost(n)
+			continue
+		}
 		structure = structure || found.structure
 		queue = append(queue, found.dirs...)
 		later = append(later, found.links...)
@@ -41,6 +44,17 @@ func (t *tree) refresh(changed *changeSet) {
 	if structure {
 		t.sweep(changed)
 		t.index()
+	}
+	return again
+}
+
+// lost has a directory that is not where it was read again, and what led to it.
+func (t *tree) lost(n *node) {
+	t.dirty[n] = struct{}{}
+	if above := t.nodes[filepath.Dir(n.path)]; above != nil {
+		t.dirty[above] = struct{}{}
+	} else if n != t.root {
+		t.markAll() // it is behind a symbolic link
 	}
 }
 
@@ -56,6 +70,7 @@ type findings struct {
 	dirs      []*node // to be read next
 	links     []pending
 	structure bool // directories or links have come or gone
+	lost      bool // the directory is not where it was, and nothing has been read
 }
 
 // read compares a directory with what it was.
@@ -63,8 +78,10 @@ func (t *tree) read(n *node, changed *changeSet) (found findings) {
 	t.watch(n.path)
 	n.loose = t.fileSystem(n.path) == looseInodes
 	list, err := os.ReadDir(n.path)
-	gone := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
-	if err != nil && !gone {
+	if missing(err) {
+		return findings{lost: true}
+	}
+	if err != nil {
 		// It may be there all the same: no descriptors left, no permission. What is known of it is kept, and it is tried again.
 		t.tell(n.path, err)
 		t.dirty[n] = struct{}{}
@@ -74,8 +91,16 @@ func (t *tree) read(n *node, changed *changeSet) (found findings) {
 
 	before, viaBefore := n.entries, n.via
 	n.entries, n.via = make(map[string]entry, len(list)), nil
+	vanished := false
 	for _, d := range list {
-		t.readEntry(n, d, before, viaBefore)
+		vanished = !t.readEntry(n, d, before, viaBefore) || vanished
+	}
+	if vanished {
+		// Either the file has gone, or the directory with all its files.
+		if info, err := os.Lstat(n.path); err != nil || !info.IsDir() || idOf(info) != n.id && !n.loose {
+			n.entries, n.via = before, viaBefore
+			return findings{lost: true}
+		}
 	}
 	for name, e := range n.entries {
 		old, known := before[name]
@@ -125,34 +150,34 @@ func compare(a, b string) int {
 	return 0
 }
 
-// readEntry takes one name into n.entries if the tree is about it.
-func (t *tree) readEntry(n *node, d os.DirEntry, before map[string]entry, viaBefore map[string][]lookup) {
+// readEntry takes one name into n.entries if the tree is about it. It reports false if it was not there any more.
+func (t *tree) readEntry(n *node, d os.DirEntry, before map[string]entry, viaBefore map[string][]lookup) bool {
 	name := d.Name()
 	isLink := d.Type()&os.ModeSymlink != 0
 	switch {
 	case t.ignores(n, name, d.IsDir()):
-		return
+		return true
 	case d.IsDir() && !t.enters(n, name):
-		return
+		return true
 	case !d.IsDir() && !isLink && !t.counts(n, name):
-		return
+		return true
 	}
 	e, via, ok, err := n.look(d)
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // gone since the directory was listed
-		return
+	case missing(err):
+		return false
 	case err != nil:
 		old, known := before[name]
 		if !known {
-			return
+			return true
 		}
 		e, via = old, viaBefore[name]
 	case !ok:
-		return
+		return true
 	}
 	if isLink {
 		if e.kind == dirLink && (t.ignores(n, name, true) || !t.enters(n, name)) || e.kind != dirLink && !t.counts(n, name) {
-			return
+			return true
 		}
 		if n.via == nil {
 			n.via = map[string][]lookup{}
@@ -160,6 +185,7 @@ func (t *tree) readEntry(n *node, d os.DirEntry, before map[string]entry, viaBef
 		n.via[name] = via
 	}
 	n.entries[name] = e
+	return true
 }
 
 // child is the node of a directory in n if it has to be read: a new one, or one that has been replaced.

@@ -355,19 +355,22 @@ func (w *Watcher) lookAtAll() changeSet {
 // look compares what may have changed.
 func (w *Watcher) look() changeSet {
 	var changed changeSet
-	// A watch that had to be added may have come too late for an event, so its directory is read once more. Some
-	// can never be had (a directory mounted twice has but one): hence the bound.
+	// A watch that had to be added may have come too late for an event, and a directory may go while it is being read:
+	// then what is concerned is read once more. Some watches can never be had (a directory mounted twice has but one), and some
+	// trees never rest: hence the bound.
 	const rounds = 3
 	for range rounds {
+		lost := false
 		for _, t := range w.trees {
 			if w.unsettled {
 				t.settle(&changed)
 			}
-			t.refresh(&changed)
+			lost = t.refresh(&changed) || lost
 		}
-		w.unsettled = false
+		w.unsettled = lost
 		w.fallBack()
-		if w.src == nil || !w.reconcile() {
+		late := w.src != nil && w.reconcile()
+		if !lost && !late {
 			break
 		}
 	}
