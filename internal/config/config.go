@@ -46,7 +46,7 @@ const PriorityUnset = 64
 // Global is the [global] section. Paths are absolute.
 type Global struct {
 	PID                       string // "" = no pid file
-	ErrorLog                  string // a path, or "syslog"
+	ErrorLog                  string // a path, "syslog", or "" = stderr
 	SyslogIdent               string
 	SyslogFacility            int // LOG_DAEMON and so on, as in <syslog.h>
 	LogBuffering              bool

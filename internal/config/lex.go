@@ -365,10 +365,17 @@ func (l *lexer) takeQuoted(depth int) token {
 	return l.reject("a string in double quotes does not end on its line")
 }
 
-// resolve replaces the name of a constant by its value.
+// resolve replaces the name of a constant by its value. true, false and null are
+// constants, too, where they are no words of their own, and in any case of letters.
 func (l *lexer) resolve(word string) string {
 	if value, ok := l.constant(word); ok {
 		return value
+	}
+	switch strings.ToLower(word) {
+	case "true":
+		return "1"
+	case "false", "null":
+		return ""
 	}
 	return word
 }
