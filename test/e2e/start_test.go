@@ -67,7 +67,7 @@ func TestCannotStart(t *testing.T) {
 				t.Errorf("exit status %d, %v, want 78", status, err)
 			}
 			for _, want := range c.want {
-				if !strings.Contains(p.Log(), want) {
+				if !strings.Contains(strings.ToLower(p.Log()), strings.ToLower(want)) {
 					t.Errorf("no %q in:\n%s", want, p.Log())
 				}
 			}

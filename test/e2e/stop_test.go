@@ -11,10 +11,16 @@ import (
 	"php-supervisor/test/harness"
 )
 
-func removeSocket(t *testing.T, s *started) {
+func removeSockets(t *testing.T, s *started) {
 	t.Helper()
-	if err := os.Remove(s.Socket); err != nil && !os.IsNotExist(err) {
+	files, err := filepath.Glob(s.stage.Path("run", "*"))
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -107,7 +107,7 @@ func TestKilledSupervisorLeavesNothing(t *testing.T) {
 		}
 		h.release()
 		harness.MustWait(t, "the last process", func() bool { return len(s.PIDs()) == 0 })
-		removeSocket(t, s) // nobody was left to do it
+		removeSockets(t, s) // nobody was left to do it
 	})
 }
 

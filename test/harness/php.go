@@ -53,6 +53,8 @@ func (s *Stage) StartSupervisor(pool Pool) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	// An admin socket of its own: several supervisors run at the same time.
+	pool.Global = append([]string{"control = " + s.Path("run", pool.Name+".control")}, pool.Global...)
 	return s.startPHP(pool, func(conf string) []string {
 		return []string{program, "run", "-y", conf}
 	}, nil)

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// row is one workload's medians.
+type row struct {
+	Name   string
+	FPM    sample
+	Ours   sample
+	Target float64
+}
+
+func (r row) ratio() float64 { return r.Ours.Rate / r.FPM.Rate }
+
+func (r row) progress() string {
+	return fmt.Sprintf("%-45s php-fpm %9.1f/s   ours %9.1f/s   %.2f", r.Name, r.FPM.Rate, r.Ours.Rate, r.ratio())
+}
+
+// report is the whole run.
+type report struct {
+	Machine    string
+	Duration   string
+	Rounds     int
+	Clients    int
+	Workers    int
+	Throughput []row
+	Memory     []memoryRow
+}
+
+// median takes the median of each figure by itself; errors are added up.
+func median(samples []sample) sample {
+	var m sample
+	by := func(less func(a, b sample) bool) sample {
+		s := slices.Clone(samples)
+		slices.SortFunc(s, func(a, b sample) int {
+			switch {
+			case less(a, b):
+				return -1
+			case less(b, a):
+				return 1
+			}
+			return 0
+		})
+		return s[len(s)/2]
+	}
+	m.Rate = by(func(a, b sample) bool { return a.Rate < b.Rate }).Rate
+	m.P99 = by(func(a, b sample) bool { return a.P99 < b.P99 }).P99
+	m.CPU = by(func(a, b sample) bool { return a.CPU < b.CPU }).CPU
+	for _, s := range samples {
+		m.Requests += s.Requests
+		m.Errors += s.Errors
+	}
+	return m
+}
+
+func machine() string {
+	model := "unknown processor"
+	if content, err := os.ReadFile("/proc/cpuinfo"); err == nil {
+		for line := range strings.Lines(string(content)) {
+			if name, ok := strings.CutPrefix(line, "model name"); ok {
+				model = strings.TrimSpace(strings.TrimLeft(name, " \t:"))
+				break
+			}
+		}
+	}
+	return fmt.Sprintf("%d cores, %s", runtime.NumCPU(), model)
+}
+
+func (r *report) markdown() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Medians of %d interleaved rounds of %s, %d workers, %d clients unless said otherwise (%s).\n", r.Rounds, r.Duration, r.Workers, r.Clients, r.Machine)
+	b.WriteString("CPU is that of nginx and the server, a request. PHP-FPM gets a connection a request, ours kept-alive ones, unless said otherwise.\n\n")
+	if len(r.Throughput) > 0 {
+		b.WriteString("| | php-fpm, requests/s | ours, requests/s | ratio | wanted | p99 php-fpm | p99 ours | CPU php-fpm | CPU ours | errors |\n")
+		b.WriteString("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+		for _, t := range r.Throughput {
+			wanted := ""
+			if t.Target > 0 {
+				wanted = fmt.Sprintf("%.1f", t.Target)
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | **%.2f** | %s | %s | %s | %s | %s | %d, %d |\n", t.Name, rate(t.FPM.Rate), rate(t.Ours.Rate), t.ratio(), wanted,
+				short(t.FPM.P99), short(t.Ours.P99), short(t.FPM.CPU), short(t.Ours.CPU), t.FPM.Errors, t.Ours.Errors)
+		}
+		b.WriteString("\n")
+	}
+	if len(r.Memory) > 0 {
+		b.WriteString("| PSS in MiB | workers | all | master or supervisor | zygote | a worker |\n|---|---:|---:|---:|---:|---:|\n")
+		for _, m := range r.Memory {
+			zygote := ""
+			if m.Zygote > 0 {
+				zygote = fmt.Sprintf("%.1f", mib(m.Zygote))
+			}
+			fmt.Fprintf(&b, "| %s | %d | **%.1f** | %.1f | %s | %.1f |\n", strings.TrimPrefix(m.Name, "PSS: "), m.Workers, mib(m.Total), mib(m.Manager), zygote, mib(m.Worker))
+		}
+	}
+	return b.String()
+}
+
+func rate(r float64) string {
+	if r < 100 {
+		return fmt.Sprintf("%.2f", r)
+	}
+	return fmt.Sprintf("%.0f", r)
+}
+
+// short prints three digits of a duration.
+func short(d time.Duration) string {
+	unit := time.Nanosecond
+	for unit*1000 <= d {
+		unit *= 10
+	}
+	return d.Round(unit).String()
+}
