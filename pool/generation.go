@@ -37,9 +37,6 @@ type generation struct {
 // busy is how many workers have a request. The pool's mutex is held.
 func (g *generation) busy() int { return g.counts[Busy] + g.counts[Finishing] }
 
-// alive is how many workers are of use or will be. The pool's mutex is held.
-func (g *generation) alive() int { return g.busy() + g.counts[Idle] + g.counts[Starting] }
-
 // gone says that no process of it is left. Owner only.
 func (g *generation) gone() bool { return len(g.workers) == 0 && len(g.zygotes) == 0 }
 
