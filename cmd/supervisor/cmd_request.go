@@ -52,7 +52,9 @@ func (c *requestCmd) Run(con console) error {
 		defer cancel()
 	}
 	show := &shown{w: con.out, head: c.Include}
-	end, err := client.Do(ctx, request.Call{Params: request.Params(r, target), Body: r.Body}, show, con.err)
+	said := &lines{w: con.err}
+	end, err := client.Do(ctx, request.Call{Params: request.Params(r, target), Body: r.Body}, show, said)
+	said.finish()
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitf(statusSoftware, "no answer within %s", c.Timeout)
@@ -250,3 +252,22 @@ func (s *shown) Head(h request.Head) error {
 
 // Write implements request.Receiver.
 func (s *shown) Write(p []byte) (int, error) { return s.w.Write(p) }
+
+// lines passes text on and can end a line that was left open: what comes on FCGI_STDERR need not end in one.
+type lines struct {
+	w    io.Writer
+	open bool
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	if len(p) > 0 {
+		l.open = p[len(p)-1] != '\n'
+	}
+	return l.w.Write(p)
+}
+
+func (l *lines) finish() {
+	if l.open {
+		_, _ = l.w.Write([]byte("\n")) // standard error; nobody could be told
+	}
+}

@@ -92,7 +92,7 @@ func complainFPM(l *logging.Logger, err error) {
 	}
 }
 
-// complainTo logs what is wrong, each line as a record.
+// complainTo logs what is wrong, each line as a record, and prefix in front of the first.
 func complainTo(l *logging.Logger, prefix string, err error) {
 	if silent(err) {
 		return
@@ -101,11 +101,13 @@ func complainTo(l *logging.Logger, prefix string, err error) {
 	if errors.As(err, &ce) {
 		for _, m := range ce.Reason() {
 			l.Log(hclogLevel(m.Level), prefix+m.Text)
+			prefix = ""
 		}
 		return
 	}
 	for line := range strings.Lines(err.Error()) {
 		l.Error(prefix + strings.TrimRight(line, "\n"))
+		prefix = ""
 	}
 }
 
