@@ -81,6 +81,9 @@ static PHP_MINIT_FUNCTION(supervisor)
 		take_over_shell();
 		next_post_startup = zend_post_startup_cb;
 		zend_post_startup_cb = post_startup;
+		if (sup.config.mode == SUP_MODE_WORKER) {
+			return sup_worker_mode_register_functions();
+		}
 	}
 	return SUCCESS;
 }

@@ -2,15 +2,6 @@
 
 /** @generate-function-entries */
 
-namespace Supervisor {
+namespace Supervisor;
 
-    function handle_request(callable $callback): bool {}
-
-}
-
-namespace {
-
-    /** @alias Supervisor\handle_request */
-    function frankenphp_handle_request(callable $callback): bool {}
-
-}
+function handle_request(callable $callback): bool {}
