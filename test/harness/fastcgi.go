@@ -35,6 +35,7 @@ func Ask(socket, script, body string, params map[string]string) (*Reply, error) 
 		"SERVER_PROTOCOL":   "HTTP/1.1",
 		"SERVER_SOFTWARE":   "harness",
 		"SERVER_NAME":       "example.test",
+		"HTTP_HOST":         "example.test",
 		"SERVER_PORT":       "80",
 		"REMOTE_ADDR":       "127.0.0.1",
 		"REQUEST_METHOD":    "GET",

@@ -92,13 +92,11 @@ func TestKeeperKillsWhatADeadProcessStarted(t *testing.T) {
 	const env = "HARNESS_DIES"
 	if file := os.Getenv(env); file != "" {
 		s := Must[*Stage](t)(NewStage())
-		defer os.RemoveAll(s.Dir)
 		p := Must[*Process](t)(s.Start(Command{Name: "orphan", Args: []string{"/bin/sh", "-c", "sleep 1000; true"}}))
 		MustWait(t, "both processes", func() bool { return len(p.PIDs()) == 2 })
-		if err := os.WriteFile(file, []byte(strconv.Itoa(p.PID)), 0o644); err != nil {
+		if err := os.WriteFile(file, []byte(strconv.Itoa(p.PID)+" "+s.Dir), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		os.RemoveAll(s.Dir)
 		syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	}
 	s := ForTest(t)
@@ -109,6 +107,11 @@ func TestKeeperKillsWhatADeadProcessStarted(t *testing.T) {
 	if status, err := self.WaitExit(); status != 128+9 || err != nil {
 		t.Fatalf("the dying process: status %d, %v\n%s", status, err, self.Log())
 	}
-	sid := Must[int](t)(strconv.Atoi(string(Must[[]byte](t)(os.ReadFile(said)))))
+	number, dir, _ := strings.Cut(string(Must[[]byte](t)(os.ReadFile(said))), " ")
+	sid := Must[int](t)(strconv.Atoi(number))
 	MustWait(t, "the keeper to kill the orphans", func() bool { return len(Session(sid)) == 0 })
+	MustWait(t, "the keeper to remove their directory", func() bool {
+		_, err := os.Stat(dir)
+		return os.IsNotExist(err)
+	})
 }

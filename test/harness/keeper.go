@@ -9,34 +9,38 @@ import (
 )
 
 // keeper is a shell that outlives us by a moment: when its standard input ends, because we have, it
-// kills the sessions it was told of and not told to forget.
+// kills the sessions and removes the directories it was told of and not told to forget.
 type keeper struct {
 	mu sync.Mutex
 	in io.Writer
 }
 
 const keeperScript = `
-sids=
-while read -r what sid; do
+all=
+while read -r what which; do
 	case $what in
-	add) sids="$sids $sid" ;;
+	add) all="$all $which" ;;
 	remove)
 		rest=
-		for s in $sids; do
-			[ "$s" = "$sid" ] || rest="$rest $s"
+		for x in $all; do
+			[ "$x" = "$which" ] || rest="$rest $x"
 		done
-		sids=$rest
+		all=$rest
 		;;
 	esac
 done
-for sid in $sids; do
+for x in $all; do
+	case $x in */*) continue ;; esac
 	for stat in /proc/[0-9]*/stat; do
 		{ read -r line <"$stat"; } 2>/dev/null || continue
 		pid=${line%% *}
 		# The name, in parentheses, may hold blanks; after it: state ppid pgrp session.
 		set -- ${line##*) }
-		[ "$4" = "$sid" ] && kill -KILL "$pid" 2>/dev/null
+		[ "$4" = "$x" ] && kill -KILL "$pid" 2>/dev/null
 	done
+done
+for x in $all; do
+	case $x in */` + stagePrefix + `*) rm -rf -- "$x" ;; esac
 done
 exit 0
 `
@@ -54,11 +58,12 @@ var theKeeper = sync.OnceValues(func() (*keeper, error) {
 	return &keeper{in: in}, nil
 })
 
-func (k *keeper) add(sid int)    { k.say("add", sid) }
-func (k *keeper) remove(sid int) { k.say("remove", sid) }
+// add and remove take the number of a session or the path of a stage, which has no blanks in it.
+func (k *keeper) add(which any)    { k.say("add", which) }
+func (k *keeper) remove(which any) { k.say("remove", which) }
 
-func (k *keeper) say(what string, sid int) {
+func (k *keeper) say(what string, which any) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	_, _ = fmt.Fprintf(k.in, "%s %d\n", what, sid) // without a keeper Close still cleans up
+	_, _ = fmt.Fprintf(k.in, "%s %v\n", what, which) // without a keeper Close still cleans up
 }

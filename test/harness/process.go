@@ -29,6 +29,7 @@ type Command struct {
 	Env   []string // in addition to the environment
 	Files []*os.File
 	Stop  syscall.Signal // asks the program to leave; SIGTERM if zero
+	Out   *os.File       // where its output goes instead of the log file
 }
 
 // Start starts a program in a session of its own. Its output goes to logs/NAME.out of the stage.
@@ -43,6 +44,9 @@ func (s *Stage) Start(c Command) (*Process, error) {
 	cmd.Env = append(os.Environ(), c.Env...)
 	cmd.Dir = s.Dir
 	cmd.Stdout, cmd.Stderr = log, log
+	if c.Out != nil {
+		cmd.Stdout, cmd.Stderr = c.Out, c.Out
+	}
 	cmd.ExtraFiles = c.Files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	k, err := theKeeper()

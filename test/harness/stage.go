@@ -6,7 +6,7 @@
 //     the session's number, and nothing else is ever signalled.
 //   - Stage.Close stops all of them and reports every process and socket that stayed behind; what
 //     stayed is then killed. When the calling process dies without Close (a panic, a test's time
-//     limit, SIGKILL), a keeper process kills the sessions.
+//     limit, SIGKILL), a keeper process kills the sessions and removes the directory.
 //   - nginx listens on ports the kernel chose for us, handed over as open sockets: no port can be
 //     taken by somebody else in between.
 //   - Nothing waits for time to pass: Wait looks for a condition until its deadline.
@@ -42,12 +42,19 @@ type Stage struct {
 	closed    bool
 }
 
+const stagePrefix = "php-supervisor-"
+
 // NewStage makes a directory below the system's temporary one. The caller calls Close.
 func NewStage() (*Stage, error) {
-	dir, err := os.MkdirTemp("", "php-supervisor-")
+	dir, err := os.MkdirTemp("", stagePrefix)
 	if err != nil {
 		return nil, fmt.Errorf("make stage: %w", err)
 	}
+	k, err := theKeeper()
+	if err != nil {
+		return nil, fmt.Errorf("make stage: %w", err)
+	}
+	k.add(dir)
 	// The pool's user has to pass through.
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("make stage: %w", err)
@@ -150,6 +157,9 @@ func (s *Stage) Close() error {
 	}
 	errs = append(errs, s.leftSockets())
 	errs = append(errs, os.RemoveAll(s.Dir))
+	if k, err := theKeeper(); err == nil {
+		k.remove(s.Dir)
+	}
 	return errors.Join(errs...)
 }
 
