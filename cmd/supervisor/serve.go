@@ -19,6 +19,7 @@ var errStopping = errors.New("the supervisor is stopping")
 // service is a running supervisor from the outside: signals, pid file, admin socket, systemd.
 type service struct {
 	d       *supervisor.Daemon
+	inFile  bool // the log is not on standard error
 	stop    *stopper
 	reloads *reloader
 	signals *signals
@@ -38,6 +39,8 @@ func serve(o supervisor.Options) error {
 		return nil // stopped before there was anything
 	}
 	defer s.d.Close()
+	file := s.d.Config().Global.ErrorLog
+	s.inFile = !o.Stderr && file != "" && file != "syslog"
 	return s.live()
 }
 
@@ -66,7 +69,10 @@ func (s *service) prepare(o supervisor.Options) (err error) {
 func (s *service) live() (err error) {
 	cfg := s.d.Config()
 	defer func() {
-		if err != nil { // of what is below; the daemon has said the rest
+		if err != nil {
+			if s.inFile { // main says it on standard error
+				complainTo(s.d.Log(), "", err)
+			}
 			s.stop.stop(stopFast)
 			s.d.Stop(s.stop.hurry)
 		}
@@ -116,6 +122,7 @@ func (s *service) runDaemon() error {
 	close(up)
 	if err != nil {
 		if s.stop.begun() {
+			s.d.Log().Info("exiting, bye-bye!")
 			return nil
 		}
 		return err

@@ -67,6 +67,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	defer func() {
 		if err != nil {
 			d.discard()
+			d.logs.close()
 		}
 	}()
 	d.logs.messages(messages)
@@ -85,7 +86,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	return d, nil
 }
 
-// discard undoes what New has done.
+// discard undoes what New has done, but for the logs.
 func (d *Daemon) discard() {
 	for _, s := range d.sites {
 		s.stop(endedContext())
@@ -93,7 +94,6 @@ func (d *Daemon) discard() {
 	if d.rp != nil {
 		d.rp.Close()
 	}
-	d.logs.close()
 }
 
 func endedContext() context.Context {
@@ -103,7 +103,7 @@ func endedContext() context.Context {
 }
 
 // Start brings the pools up and serves. It returns once all are ready to handle connections, or with what kept them from it; what
-// had started is then stopped again.
+// had started is then stopped again, and only Close is left to be called.
 func (d *Daemon) Start(ctx context.Context) error {
 	ctx, release, err := d.begin(ctx)
 	if err != nil {
