@@ -170,10 +170,36 @@ func split(p string) []string {
 
 func hasMeta(s string) bool { return strings.ContainsAny(s, `*?[{\`) }
 
-// matcher matches against many patterns, most of which end in a plain name.
+// matcher matches against many patterns, cheaply: it runs for each file whenever a tree is looked at. Most patterns end in a
+// plain name, or in one with a single star.
 type matcher struct {
 	byName map[string][]pattern // by their last segment
-	others []pattern
+	others []wild
+}
+
+// wild is a pattern with wildcards in its last segment.
+type wild struct {
+	pattern
+	last           string
+	prefix, suffix string // what a matching name begins and ends with
+	enough         bool   // that is all there is to check of the name
+}
+
+func newWild(p pattern) wild {
+	w := wild{pattern: p, last: p.segments[len(p.segments)-1]}
+	if strings.ContainsRune(w.last, '\\') {
+		return w
+	}
+	w.prefix = w.last[:strings.IndexAny(w.last, "*?[")]
+	w.suffix = w.last[strings.LastIndexAny(w.last, "*?]")+1:]
+	w.enough = w.last == w.prefix+"*"+w.suffix || w.last == "**"
+	return w
+}
+
+func (w *wild) fits(name string) bool {
+	return len(name) >= len(w.prefix)+len(w.suffix) &&
+		strings.HasPrefix(name, w.prefix) && strings.HasSuffix(name, w.suffix) &&
+		(w.enough || matchSegment(w.last, name))
 }
 
 func newMatcher(globs []string) (*matcher, error) {
@@ -185,7 +211,7 @@ func newMatcher(globs []string) (*matcher, error) {
 		}
 		for _, p := range patterns {
 			if last := p.segments[len(p.segments)-1]; hasMeta(last) {
-				m.others = append(m.others, p)
+				m.others = append(m.others, newWild(p))
 			} else {
 				m.byName[last] = append(m.byName[last], p)
 			}
@@ -201,21 +227,21 @@ func (m *matcher) match(n *node, name string, isDir bool) bool {
 			return true
 		}
 	}
-	for _, p := range m.others {
-		last := p.segments[len(p.segments)-1]
-		if (last == "**" || matchSegment(last, name)) && p.matches(n, name, isDir) {
+	for i := range m.others {
+		if w := &m.others[i]; w.fits(name) && w.matches(n, name, isDir) {
 			return true
 		}
 	}
 	return false
 }
 
+// matches says whether the whole path matches, given that the name does.
 func (p pattern) matches(n *node, name string, isDir bool) bool {
 	if p.dirOnly && !isDir {
 		return false
 	}
 	if len(p.segments) == 2 && p.segments[0] == "**" && !p.absolute {
-		return matchSegment(p.segments[1], name)
+		return true // the caller has compared the name
 	}
 	for _, dir := range n.names(p.absolute) {
 		if matchSegments(p.segments, append(split(dir), name)) {
