@@ -228,7 +228,9 @@ func (p *Pool) spawn(g *generation, replaceFor *Worker) {
 	p.mu.Lock()
 	g.counts[Starting]++
 	p.counts.Spawned++
-	if replaceFor != nil {
+	// Its predecessor may have reached its limit since this was decided. Then w is no replacement, which would be
+	// above the pool's size, but simply the next worker.
+	if replaceFor != nil && (replaceFor.state == Idle || replaceFor.state == Busy || replaceFor.state == Finishing) {
 		w.replaceFor, replaceFor.replacedBy = replaceFor, w
 		g.replacing++
 	}

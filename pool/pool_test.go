@@ -351,6 +351,22 @@ func TestMaxRequestsIsNeverExceeded(t *testing.T) {
 	r.idle(2)
 }
 
+// TestRecyclingKeepsThePoolsSize guards against a replacement for a worker that has left in the meantime being
+// counted as above the pool's size, for which another one was forked.
+func TestRecyclingKeepsThePoolsSize(t *testing.T) {
+	r := newRig(t)
+	c := r.config(static(1))
+	c.Recycle = recycle.Policy{MaxRequests: 2}
+	r.start(c)
+	for range 40 {
+		r.want(200, "/")
+	}
+	r.eventually("one worker, and no other", func() bool {
+		s := r.pool.Status()
+		return len(s.Workers) == 1 && s.Idle == 1
+	})
+}
+
 func TestReplacementIsReadyFirst(t *testing.T) {
 	r := newRig(t)
 	c := r.config(static(1))
