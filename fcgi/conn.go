@@ -351,7 +351,11 @@ func (c *conn) clientGone(id uint16) (gone, aborted bool) {
 func (c *conn) look() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.worker == nil || c.told || c.req.pump != nil || time.Since(c.since) < c.s.watchEvery {
+	if c.worker == nil || time.Since(c.since) < c.s.watchEvery {
+		return
+	}
+	c.worker.kick()
+	if c.told || c.req.pump != nil {
 		return
 	}
 	if gone, _ := c.clientGone(c.req.id); gone {

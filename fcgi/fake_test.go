@@ -126,6 +126,8 @@ func (w *fakeWorker) request() (*fakeRequest, error) {
 	return r, err
 }
 
+func (w *fakeWorker) closeWrite() { _ = w.Conn.(*net.UnixConn).CloseWrite() }
+
 func (w *fakeWorker) send(parts ...[]byte) error {
 	_, err := w.Write(bytes.Join(parts, nil))
 	return err
@@ -342,6 +344,9 @@ func serveOn(tb testing.TB, p Backend, nl net.Listener, change func(*Server)) *S
 		s.Close()
 		if err := <-ended; !errors.Is(err, ErrServerClosed) {
 			tb.Errorf("Serve: %v", err)
+		}
+		if p, ok := p.(*fakePool); ok {
+			p.close() // workers that would never end
 		}
 		<-s.drained
 	})

@@ -36,6 +36,7 @@ type WorkerConn struct {
 
 	mu      sync.Mutex
 	aborted int   // status given to Abort, 0 while there was none
+	kicked  bool  // the wait for the worker is to be begun anew
 	stuck   *conn // where the exchange waits for the web server to read
 }
 
@@ -64,8 +65,8 @@ func NewWorkerConn(fd int) (*WorkerConn, error) {
 
 // step is called by the netpoller's read loop. The first time it hands the request over and, since
 // there cannot be an answer yet, asks to wait without having tried to read. An edge that came before is
-// lost by that; what a worker says while idle is read along with its next answer, and that it has
-// died is seen by the write.
+// lost by that: what a worker says while idle is read along with its next answer, that it has
+// died is seen by the write, and one that answered what nobody had asked is found by kick.
 func (w *WorkerConn) step(uintptr) bool {
 	if len(w.unsent) > 0 {
 		n, errno := send(w.fd, w.unsent)
@@ -163,22 +164,18 @@ func (w *WorkerConn) WaitReady(deadline time.Time, log func(severity uint8, text
 	buf := getBuffer()
 	defer putBuffer(buf)
 	n := copy(buf[:], w.rest)
-	for {
+	w.rest = w.rest[:0]
+	for ready := false; ; {
 		at := 0
 		for n-at >= headerLen && n-at >= decodeHeader(buf[at:n]).size() {
 			b := buf[at:n]
 			h := decodeHeader(b)
-			if b[0] != version || h.id != 0 || h.typ < TypeReady {
+			switch {
+			case b[0] != version || h.id != 0:
 				return errors.New("wait for READY: garbage from worker")
-			}
-			at += h.size()
-			switch h.typ {
-			case TypeReady:
-				w.rest = append(w.rest[:0], buf[at:n]...)
-				return nil
-			case TypeIdle:
-				return fmt.Errorf("wait for READY: %w", errWorkerIdle)
-			case TypeLog:
+			case h.typ == TypeReady && !ready:
+				ready = true
+			case h.typ == TypeLog:
 				severity, text, done, err := w.logText(b[headerLen : headerLen+h.content])
 				if done && log != nil {
 					log(severity, text)
@@ -186,14 +183,23 @@ func (w *WorkerConn) WaitReady(deadline time.Time, log func(severity uint8, text
 				if err != nil {
 					return fmt.Errorf("wait for READY: %w", err)
 				}
+			case h.typ < TypeLog:
+				return fmt.Errorf("wait for READY: garbage from worker: record of type %d", h.typ)
 			}
+			at += h.size()
 		}
 		n = copy(buf[:], buf[at:n])
 		if n > 0 && buf[0] != version {
 			return fmt.Errorf("wait for READY: %w", errWorkerVersion)
 		}
+		if ready {
+			w.rest = append(w.rest, buf[:n]...)
+			return nil
+		}
 		w.into = buf[n:]
-		if err := w.read(); err != nil {
+		err := w.read()
+		w.into = nil
+		if err != nil {
 			return fmt.Errorf("wait for READY: %w", err)
 		}
 		n += w.got
@@ -203,8 +209,14 @@ func (w *WorkerConn) WaitReady(deadline time.Time, log func(severity uint8, text
 // read waits for step to write w.unsent, if there is any, and to read something.
 // A nil error with bytes unsent is a worker whose socket is full.
 func (w *WorkerConn) read() error {
-	if err := w.raw.Read(w.stepFn); err != nil {
-		return w.why(err)
+	for {
+		err := w.raw.Read(w.stepFn)
+		if err == nil {
+			break
+		}
+		if !w.unkick() {
+			return w.why(err)
+		}
 	}
 	switch {
 	case len(w.unsent) > 0 && (w.errno == 0 || w.errno == syscall.EAGAIN):
@@ -247,6 +259,37 @@ func (w *WorkerConn) tell(record []byte) (sent bool) {
 		sent = errno == 0 && n == len(record)
 	})
 	return sent
+}
+
+// kick makes the exchange read again if there is something to be read: see step for how that can
+// go unnoticed. From another goroutine.
+func (w *WorkerConn) kick() {
+	var b [1]byte
+	waits := false
+	_ = w.raw.Control(func(fd uintptr) {
+		_, errno := peek(int(fd), b[:])
+		waits = errno != syscall.EAGAIN
+	})
+	if !waits {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.aborted == 0 {
+		w.kicked = true
+		_ = w.file.SetReadDeadline(longAgo)
+	}
+}
+
+// unkick takes back a kick. False: there was none, or there was an Abort, too.
+func (w *WorkerConn) unkick() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.kicked || w.aborted != 0 {
+		return false
+	}
+	w.kicked = false
+	return w.file.SetReadDeadline(time.Time{}) == nil
 }
 
 // why turns the error of a wait that was cut short by Abort into errAborted.
