@@ -140,7 +140,7 @@ func (r *rig) config(sizing Sizing, ds ...Directive) Config {
 	r.Cleanup(func() { ext.Close() })
 	return Config{
 		Name:       "www",
-		Command:    Command{Binary: "/proc/self/exe", Extension: ext, Env: os.Environ()},
+		Command:    Command{Binary: fakePHP, Extension: ext, Env: os.Environ()},
 		Directives: ds,
 		Sizing:     sizing, QueueLimit: 100, CatchOutput: true,
 	}

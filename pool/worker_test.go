@@ -47,7 +47,7 @@ func TestPrivateMemoryOfThisProcess(t *testing.T) {
 	if after < before+size/2 {
 		t.Errorf("after touching %d bytes private memory went from %d to %d", len(block), before, after)
 	}
-	if n := testing.AllocsPerRun(100, func() { _, _ = privateMemory(f) }); n > 0 {
+	if n := testing.AllocsPerRun(100, func() { _, _ = privateMemory(f) }); n > 0 && !raceDetector { // which allocates
 		t.Errorf("a sample allocates %v times", n)
 	}
 }
