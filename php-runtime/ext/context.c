@@ -113,7 +113,9 @@ static void fill_superglobals(void)
 	}
 	php_hash_environment();
 	ZEND_HASH_FOREACH_PTR(CG(auto_globals), global) {
-		if (global->armed && global->auto_global_callback != NULL) {
+		if (global->auto_global_callback == NULL) {
+			zend_hash_del(&EG(symbol_table), global->name); /* $_SESSION of the boot */
+		} else if (global->armed) {
 			global->armed = global->auto_global_callback(global->name);
 		}
 	} ZEND_HASH_FOREACH_END();

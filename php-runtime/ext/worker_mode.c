@@ -103,6 +103,7 @@ static void end_request(void)
 	sup_restore();
 	sup_request_info_clear();
 	sup_context_begin_between();
+	EG(exit_status) = 0;
 	worker.handling = false;
 }
 
@@ -230,7 +231,7 @@ static void end_with_request(void)
 
 static void end_script(void)
 {
-	bool fatal = CG(unclean_shutdown);
+	bool fatal = CG(unclean_shutdown) || EG(exit_status) == 255;
 
 	sup_restore_abandon();
 	if (worker.unfinished && fatal) {
@@ -257,6 +258,7 @@ static void end_script(void)
 void sup_worker_mode_loop(void)
 {
 	worker.booting = true;
+	sup_wire_flush(sup.wire); /* HELLO: the boot takes its time, and may fail */
 	describe_boot();
 	zend_first_try {
 		if (php_request_startup() == SUCCESS) {
