@@ -6,9 +6,6 @@ import (
 	"php-supervisor/internal/config"
 )
 
-// loader reads a configuration; a daemon calls it again for each reload.
-type loader func() (*config.Config, []config.Message, error)
-
 // source is where run's settings come from.
 type source struct {
 	Config string `short:"y" type:"path" placeholder:"FILE" xor:"config" help:"Configuration file, in php-fpm's format."`

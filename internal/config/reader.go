@@ -314,7 +314,8 @@ func (l *loader) expandPool(value string) (string, error) {
 	case n == 0:
 		return value, nil
 	case l.current == nil:
-		return "", errors.New("Can't use '$pool' when the pool is not defined") //nolint:staticcheck // php-fpm's text
+		//lint:ignore ST1005 php-fpm's text
+		return "", errors.New("Can't use '$pool' when the pool is not defined")
 	case len(value)+n*len(l.current.Name) > maxValue:
 		return "", errors.New("the value is too long")
 	}

@@ -152,7 +152,6 @@ func (b *bench) start(p harness.Pool) (*harness.Server, error) {
 type contender struct {
 	site *harness.Site
 	srv  *harness.Server
-	path string // when it differs from the workload's
 }
 
 // workload is one row: the same work for php-fpm and for us.
