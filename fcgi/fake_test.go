@@ -19,8 +19,6 @@ import (
 // fakeWorker is the worker's end of a socket pair, in Go.
 type fakeWorker struct {
 	net.Conn
-	buf []byte
-	out []byte
 }
 
 // fakeRequest is a request as a worker sees it.
@@ -483,5 +481,17 @@ func eventually(tb testing.TB, what string, ok func() bool) {
 			tb.Fatalf("never: %s", what)
 		case <-tick.C:
 		}
+	}
+}
+
+// receive receives what is about to come.
+func receive[T any](tb testing.TB, ch <-chan T) T {
+	tb.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(10 * time.Second):
+		tb.Fatal("waited in vain")
+		panic("unreachable")
 	}
 }

@@ -71,8 +71,11 @@ func decodeHeader(b []byte) header {
 	}
 }
 
-// AppendHeader appends a record header. content is at most 65,535.
+// AppendHeader appends a record header. It panics on lengths that no record can have.
 func AppendHeader(b []byte, typ uint8, id uint16, content, padding int) []byte {
+	if uint(content) > maxContent || uint(padding) > 255 {
+		panic("fcgi: record too long")
+	}
 	return append(b, version, typ, byte(id>>8), byte(id), byte(content>>8), byte(content), byte(padding), 0)
 }
 
