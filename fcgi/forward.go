@@ -188,6 +188,7 @@ func (c *conn) lend(w *WorkerConn) {
 func (c *conn) unlend() {
 	c.mu.Lock()
 	c.worker = nil
+	c.req.res.ClientGone = c.told || c.req.gone
 	c.mu.Unlock()
 }
 
@@ -236,11 +237,10 @@ func (c *conn) giveBack(w *WorkerConn, r *Request) {
 			c.giveUp(w, r, err)
 			return
 		}
-		r.res.ClientGone = r.pump.gone
+		r.res.ClientGone = r.res.ClientGone || r.pump.gone
 	}
 	w.rest = append(w.rest, r.out[r.tail:r.fill]...)
 	w.into = nil
-	r.res.ClientGone = r.res.ClientGone || r.gone
 	r.res.Ended = time.Now()
 	c.s.Backend.Finish(w, r, &r.res)
 }
@@ -249,11 +249,10 @@ func (c *conn) giveBack(w *WorkerConn, r *Request) {
 func (c *conn) giveUp(w *WorkerConn, r *Request, err error) {
 	if r.pump != nil {
 		_ = r.pump.settle(0)
-		r.res.ClientGone = r.pump.gone
+		r.res.ClientGone = r.res.ClientGone || r.pump.gone
 	}
 	w.unsent, w.into = nil, nil
 	r.res.Lost, r.res.Err = true, err
-	r.res.ClientGone = r.res.ClientGone || r.gone
 	r.res.Stats = Stats{}
 	r.res.Ended = time.Now()
 	c.s.Backend.Finish(w, r, &r.res)
@@ -316,8 +315,9 @@ func (c *conn) detach(w *WorkerConn, rest []byte) outcome {
 	r.out = getBuffer()
 	r.fill = copy(r.out[:], out[r.tail:r.fill])
 	r.tail = 0
+	c.unlend()
 	c.mu.Lock()
-	c.worker, c.req = nil, n
+	c.req = n
 	c.mu.Unlock()
 	c.s.more()
 	c.s.Backend.Responded(w)

@@ -149,7 +149,7 @@ func statusOf(b []byte) int {
 		if len(line) == 0 || line[0] == '\r' {
 			break
 		}
-		if len(line) > 10 && line[6] == ':' && bytes.EqualFold(line[:6], statusName) {
+		if len(line) >= 10 && line[6] == ':' && bytes.EqualFold(line[:6], statusName) {
 			v := bytes.TrimLeft(line[7:], " \t")
 			if len(v) >= 3 {
 				if n := parseLength(v[:3]); n >= 100 {
