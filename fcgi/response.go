@@ -75,6 +75,10 @@ func (r *Request) scan(w *WorkerConn, backend Backend) (keep int, err error) {
 		case r.ended:
 			return keep, errWorkerAfterEnd
 		case h.typ == TypeStdout:
+			if !r.head && len(rest) < headerLen+min(h.content, statusLen) {
+				r.tail = at
+				return keep, nil
+			}
 			r.res.BytesOut += int64(h.content)
 			if !r.head && h.content > 0 {
 				r.head = true
@@ -160,5 +164,9 @@ func statusOf(b []byte) int {
 	}
 	return 200
 }
+
+// statusLen bytes of the first STDOUT are waited for before they are forwarded, so that
+// the status, which PHP sends first, is seen however the bytes come in.
+const statusLen = 32
 
 var statusName = []byte("Status")
