@@ -61,6 +61,9 @@ func (o *fpmOptions) test(log *logging.Logger, argv0 string) error {
 }
 
 func (o *fpmOptions) serve(argv0 string) error {
+	if err := o.chooseIni(argv0); err != nil {
+		return err
+	}
 	return serve(daemon.Options{
 		Load: func() (*config.Config, []config.Message, error) {
 			cfg, messages, err := o.load(argv0, false)
@@ -91,32 +94,36 @@ func (o *fpmOptions) load(argv0 string, testOnly bool) (*config.Config, []config
 	if err != nil || testOnly {
 		return cfg, messages, err
 	}
-	if o.noIni {
-		return nil, messages, exitf(statusConfig, "serving without php.ini (-n) is not possible yet: name an empty directory with -c")
-	}
 	for _, p := range cfg.Pools {
-		if err := o.apply(p, defines); err != nil {
-			return nil, messages, err
-		}
+		applyDefines(p, defines)
 	}
 	return cfg, messages, nil
 }
 
-// apply gives a pool the command line's settings for PHP. The pool's own win, as in php-fpm.
-func (o *fpmOptions) apply(p *config.Pool, defines []config.KeyValue) error {
-	if o.ini != "" && p.PHPIniDir == "" {
-		dir, err := filepath.Abs(o.ini)
-		if err != nil {
+// chooseIni says in the environment which ini files are read; a pool's php.ini_dir wins.
+func (o *fpmOptions) chooseIni(argv0 string) error {
+	rc, scan := "", ""
+	switch {
+	case o.noIni:
+		rc, scan = os.DevNull, os.DevNull
+	case o.ini != "":
+		var err error
+		if rc, err = filepath.Abs(o.ini); err != nil {
 			return err
 		}
-		if fi, err := os.Stat(dir); err == nil && !fi.IsDir() {
-			if filepath.Base(dir) != "php.ini" {
-				return exitf(statusConfig, "-c %s: a php.ini by another name is not possible yet: name its directory", o.ini)
-			}
-			dir = filepath.Dir(dir)
+		// -c is about php.ini alone. Without a word php-cli would read the directory of its own.
+		dir := filepath.Join(filepath.Dir(defaultFPMConfig(argv0, "/")), "conf.d")
+		if _, err := os.Stat(dir); err == nil {
+			scan = dir
 		}
-		p.PHPIniDir = dir
+	default:
+		return nil
 	}
+	return errors.Join(os.Setenv("PHPRC", rc), os.Setenv("PHP_INI_SCAN_DIR", scan))
+}
+
+// applyDefines gives a pool the command line's settings for PHP. The pool's own win, as in php-fpm.
+func applyDefines(p *config.Pool, defines []config.KeyValue) {
 	for _, d := range defines {
 		has := func(kv config.KeyValue) bool { return kv.Key == d.Key }
 		switch {
@@ -126,7 +133,6 @@ func (o *fpmOptions) apply(p *config.Pool, defines []config.KeyValue) error {
 			p.PHPValues = append(slices.Clip(p.PHPValues), d)
 		}
 	}
-	return nil
 }
 
 // defined is -d; a key without a value is on.

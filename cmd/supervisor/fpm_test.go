@@ -100,19 +100,14 @@ func TestFPMVersionText(t *testing.T) {
 	}
 }
 
-func TestFPMApply(t *testing.T) {
-	o := fpmOptions{defines: []string{"a=1", "b", `c="x y"`, "extension=foo", "d=4"}, ini: t.TempDir()}
+func TestFPMDefines(t *testing.T) {
+	o := fpmOptions{defines: []string{"a=1", "b", `c="x y"`, "extension=foo", "d=4"}}
 	p := &config.Pool{PHPValues: []config.KeyValue{{Key: "a", Value: "own"}}, PHPAdminValues: []config.KeyValue{{Key: "d", Value: "own"}}}
-	if err := o.apply(p, o.defined()); err != nil {
-		t.Fatal(err)
-	}
+	applyDefines(p, o.defined())
 	if diff := cmp.Diff([]config.KeyValue{{Key: "a", Value: "own"}, {Key: "b", Value: "1"}, {Key: "c", Value: "x y"}}, p.PHPValues); diff != "" {
 		t.Errorf("php_value (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]config.KeyValue{{Key: "d", Value: "own"}, {Key: "extension", Value: "foo"}}, p.PHPAdminValues); diff != "" {
 		t.Errorf("php_admin_value (-want +got):\n%s", diff)
-	}
-	if p.PHPIniDir != o.ini {
-		t.Errorf("php.ini_dir: got %q", p.PHPIniDir)
 	}
 }

@@ -3,10 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,7 +30,43 @@ const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
 	command := func() { os.Exit(run(os.Args)) }
-	testscript.Main(leakChecked{m}, map[string]func(){"supervisor": command, "php-fpm": command, "php-fpm8.2": command})
+	testscript.Main(leakChecked{m}, map[string]func(){"supervisor": command, "php-fpm": command, "php-fpm8.2": command, "fetch": fetch, "manager": manager})
+}
+
+// fetch is a browser of few words: fetch URL. It fails unless there is an answer, and shows its status and body.
+func fetch() {
+	r, err := http.NewRequest("GET", os.Args[1], nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	r.Header.Set("Sec-Fetch-Dest", "document")
+	resp, err := (&http.Client{Timeout: patience}).Do(r)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(resp.Status)
+	if _, err := io.Copy(os.Stdout, resp.Body); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// manager is systemd for NOTIFY_SOCKET: manager SOCKET FILE writes what it is told to the file.
+func manager() {
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: os.Args[1], Net: "unixgram"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	f, err := os.Create(os.Args[2])
+	if err != nil {
+		log.Fatal(err)
+	}
+	for b := make([]byte, 4096); ; {
+		n, err := c.Read(b)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Fprintf(f, "%s\n", b[:n])
+	}
 }
 
 // leakChecked fails a run that leaves goroutines behind.
@@ -86,6 +127,12 @@ func setup(env *testscript.Env) error {
 	}
 	env.Setenv("WORKER", name)
 	env.Setenv("XDG_RUNTIME_DIR", "")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	env.Setenv("HTTP", l.Addr().String()) // free a moment ago
+	l.Close()
 	for dir := env.WorkDir; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			return err
@@ -114,15 +161,21 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// eventually runs a command until it succeeds (or fails, with !).
+// eventually runs a command until it succeeds (or fails, with !), and until its output matches, if so wanted:
+// eventually [-stdout=PATTERN] PROGRAM [ARG...].
 func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	pattern := regexp.MustCompile("")
+	if len(args) > 0 && strings.HasPrefix(args[0], "-stdout=") {
+		pattern = regexp.MustCompile("(?m)" + strings.TrimPrefix(args[0], "-stdout="))
+		args = args[1:]
+	}
 	if len(args) == 0 {
-		ts.Fatalf("usage: eventually PROGRAM [ARG...]")
+		ts.Fatalf("usage: eventually [-stdout=PATTERN] PROGRAM [ARG...]")
 	}
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for deadline := time.Now().Add(patience); ; <-tick.C {
-		if err := ts.Exec(args[0], args[1:]...); (err == nil) != neg {
+		if err := ts.Exec(args[0], args[1:]...); (err == nil) != neg && pattern.MatchString(ts.ReadFile("stdout")) {
 			return
 		}
 		if time.Now().After(deadline) {

@@ -17,7 +17,8 @@ const (
 	reopenLogs
 )
 
-// signalActions are php-fpm's signals; HUP is Debian's.
+// signalActions are php-fpm's signals; HUP is Debian's. A container's runtime sends TERM to what runs as PID 1 and means
+// stopGracefully; if that is ever told apart, then here.
 func signalActions() map[os.Signal]action {
 	return map[os.Signal]action{
 		unix.SIGQUIT: stopGracefully,
