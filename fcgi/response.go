@@ -40,6 +40,7 @@ var (
 func (r *Request) scan(w *WorkerConn, backend Backend) (keep int, err error) {
 	b := r.out[:r.fill]
 	at := 0
+	r.tail = 0
 	for at < len(b) {
 		if r.rem > 0 {
 			n := min(r.rem, len(b)-at)
