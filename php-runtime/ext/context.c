@@ -146,13 +146,35 @@ static void close_body(void)
 	}
 }
 
+/* ---- the time limit ---- */
+
+/* Whether it may run: since the boot, and from the beginning of a request to its end. */
+static bool timer_runs = true;
+
+static void stop_timer(void)
+{
+	if (timer_runs) {
+		zend_unset_timeout();
+		timer_runs = false;
+	}
+}
+
+static void set_timer(zend_long seconds)
+{
+	if (seconds == 0) {
+		stop_timer(); /* zend_set_timeout() lets an older one run on */
+	}
+	zend_set_timeout(seconds, false); /* the signal handler is that of the boot */
+	timer_runs = true; /* set_time_limit() may follow */
+}
+
 /* ---- the contexts ---- */
 
 void sup_context_end(void)
 {
 	php_output_end_all();
 	sup_settle_exception(); /* of an output callback */
-	zend_unset_timeout();
+	stop_timer();
 	deactivate_modules();
 	sup_settle_exception(); /* of a session handler */
 	php_output_deactivate();
@@ -233,15 +255,15 @@ void sup_context_begin_request(void)
 	keep_script_filename();
 
 	php_output_activate();
+	/* max_input_time is for reading the body. */
+	if (PG(max_input_time) != -1 && SG(request_info).content_length > 0) {
+		set_timer(PG(max_input_time));
+	}
 	sapi_activate();
-	/* The signal handlers are those of the boot: only the timer is set. */
-	zend_set_timeout(PG(max_input_time) == -1 ? INI_INT("max_execution_time") : PG(max_input_time), false);
 	begin_output();
 	fill_superglobals();
 	activate_modules();
 	SG(sapi_started) = 1;
 	PG(during_request_startup) = 0;
-	if (PG(max_input_time) != -1) {
-		zend_set_timeout(INI_INT("max_execution_time"), false);
-	}
+	set_timer(INI_INT("max_execution_time"));
 }

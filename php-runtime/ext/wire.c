@@ -696,6 +696,9 @@ bool sup_wire_flush(sup_wire *w)
 	if (!send_buffer(w)) {
 		return false;
 	}
+	if (w->response_ended) {
+		return !sup_wire_aborted(w); /* whether the client still listens is of no interest */
+	}
 	look_for_abort(w);
 	return !sup_wire_aborted(w);
 }

@@ -94,7 +94,8 @@ bool sup_wire_drain_stdin(sup_wire *w);
  * whenever the buffer is full. False once the client or the supervisor is gone;
  * what was given is then dropped. */
 bool sup_wire_write(sup_wire *w, uint8_t type, const char *data, size_t n);
-/* Writes the buffer out and looks (without waiting) for an ABORT_REQUEST. */
+/* Writes the buffer out and, until the response has been ended, looks (without waiting) for an
+ * ABORT_REQUEST. */
 bool sup_wire_flush(sup_wire *w);
 bool sup_wire_aborted(const sup_wire *w); /* as known so far, no I/O */
 bool sup_wire_response_ended(const sup_wire *w); /* END_REQUEST is out or on its way */
