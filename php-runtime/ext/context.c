@@ -153,8 +153,13 @@ static bool timer_runs = true;
 
 static void stop_timer(void)
 {
+	zend_long seconds = EG(timeout_seconds);
+
 	if (timer_runs) {
+		/* It stops nothing when the limit is 0, although max_input_time may have started the timer. */
+		EG(timeout_seconds) = 1;
 		zend_unset_timeout();
+		EG(timeout_seconds) = seconds;
 		timer_runs = false;
 	}
 }
