@@ -9,6 +9,9 @@
 #include "php_streams.h"
 #include "php_variables.h"
 #include "ext/standard/basic_functions.h"
+#ifdef HAVE_PHP_SESSION
+# include "ext/session/php_session.h"
+#endif
 
 /* What php_request_startup() and php_request_shutdown() do for a request of its own, as far as
  * it can be done while a script goes on running. */
@@ -32,8 +35,65 @@ static zend_module_entry *find_module(size_t i)
 	return found[i];
 }
 
+/* ---- session handlers of the boot ---- */
+
+#ifdef HAVE_PHP_SESSION
+/* The session module forgets session_set_save_handler() at the end of each request. An
+ * application that calls it while it boots means all of them. */
+
+# ifdef ZTS
+#  pragma weak ps_globals_id
+#  define SESSION_IS_LINKED (&ps_globals_id != NULL)
+# else
+#  pragma weak ps_globals
+#  define SESSION_IS_LINKED (&ps_globals != NULL)
+# endif
+
+static zval session_handlers[PS_NUM_APIS];
+static zend_string *session_class;
+static bool session_handlers_kept;
+
+static zval *current_session_handlers(void)
+{
+	_Static_assert(sizeof(PS(mod_user_names)) == sizeof(session_handlers), "one zval for each callback");
+	return (zval *) &PS(mod_user_names);
+}
+
+static void keep_session_handlers(void)
+{
+	if (!SESSION_IS_LINKED || Z_ISUNDEF(current_session_handlers()[0])) {
+		return;
+	}
+	session_handlers_kept = true;
+	for (size_t i = 0; i < PS_NUM_APIS; i++) {
+		ZVAL_COPY(&session_handlers[i], &current_session_handlers()[i]);
+	}
+	session_class = PS(mod_user_class_name) != NULL ? zend_string_copy(PS(mod_user_class_name)) : NULL;
+}
+
+static void give_session_handlers_back(void)
+{
+	if (!session_handlers_kept) {
+		return;
+	}
+	for (size_t i = 0; i < PS_NUM_APIS; i++) {
+		ZVAL_COPY(&current_session_handlers()[i], &session_handlers[i]);
+	}
+	PS(mod_user_class_name) = session_class != NULL ? zend_string_copy(session_class) : NULL;
+}
+#else
+static void keep_session_handlers(void)
+{
+}
+
+static void give_session_handlers_back(void)
+{
+}
+#endif
+
 static void activate_modules(void)
 {
+	give_session_handlers_back();
 	for (size_t i = 0; i < REQUEST_MODULES; i++) {
 		zend_module_entry *module = find_module(i);
 		if (module != NULL && module->request_startup_func != NULL) {
@@ -180,6 +240,9 @@ void sup_context_end(void)
 	php_output_end_all();
 	sup_settle_exception(); /* of an output callback */
 	stop_timer();
+	if (globals_of_boot == NULL) {
+		keep_session_handlers();
+	}
 	deactivate_modules();
 	sup_settle_exception(); /* of a session handler */
 	php_output_deactivate();
