@@ -78,6 +78,9 @@ func (c *conn) open(a accepted) {
 	c.mu.Lock()
 	c.fd = a.fd
 	c.mu.Unlock()
+	if c.s.closed.Load() {
+		c.cut() // Close may have looked before there was anything to cut
+	}
 	c.unix, c.late, c.lingers = a.unix, time.Time{}, false
 }
 
@@ -170,7 +173,7 @@ func (c *conn) armed() bool {
 // interrupted says how to go on when waiting has failed.
 func (c *conn) interrupted(err error) verdict {
 	c.waiting.Store(false)
-	if !errors.Is(err, os.ErrDeadlineExceeded) || c.req.n == 0 && c.s.draining.Load() {
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		return vEnd
 	}
 	if !c.late.IsZero() && !time.Now().Before(c.late) {
@@ -179,9 +182,9 @@ func (c *conn) interrupted(err error) verdict {
 		c.refuse(&refusal{408, "request not complete in time"})
 		return vEnd
 	}
-	// Woken by Shutdown just when a request began to arrive.
+	// Woken by Shutdown, but a request may just have begun to arrive.
 	_ = c.file.SetReadDeadline(c.late)
-	return vWait
+	return c.run()
 }
 
 // run reads and serves until the web server has to be waited for, or the connection ends.

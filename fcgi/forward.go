@@ -265,7 +265,8 @@ func (c *conn) lost(w *WorkerConn, err error, rest []byte) outcome {
 	c.unlend()
 	status := w.abortStatus()
 	complete := r.ended && r.rem == 0
-	retry := c.s.Retry && r.safe && !r.tried && !r.sent && !r.gone && status == 0 && r.state == whole
+	unseen := len(w.unsent) == r.w // the socket was broken before it took a byte
+	retry := c.s.Retry && (r.safe || unseen) && !r.tried && !r.sent && !r.gone && status == 0 && r.state == whole
 	if status == 0 {
 		status = 502
 	}

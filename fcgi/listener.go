@@ -3,6 +3,7 @@ package fcgi
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"runtime"
 	"sync/atomic"
@@ -18,6 +19,10 @@ type Listener struct {
 	raw  syscall.RawConn
 	unix bool
 	done atomic.Bool // to be looked at where acceptAll sleeps
+
+	// Allow, if not nil, is asked for the address of each client of a tcp socket; the
+	// connection of one that is refused is closed unread. To be set before Serve.
+	Allow func(netip.Addr) bool
 }
 
 // NewListener takes ownership of a listening socket, also when it fails. The socket
@@ -86,6 +91,28 @@ func (l *Listener) wake() {
 
 var longAgo = time.Unix(1, 0)
 
+// allows asks Allow about the client of an accepted connection. One whose address cannot be told is refused.
+func (l *Listener) allows(fd int, log func(error)) bool {
+	var addr netip.Addr
+	switch sa, err := unix.Getpeername(fd); sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		addr = netip.AddrFrom4(sa.Addr)
+	case *unix.SockaddrInet6:
+		addr = netip.AddrFrom16(sa.Addr).Unmap()
+	default:
+		if err != nil && !errors.Is(err, unix.ENOTCONN) { // it has left already
+			log(fmt.Errorf("getpeername: %w", err))
+		}
+		return false
+	}
+	if !l.Allow(addr) {
+		//lint:ignore ST1005 php-fpm's text
+		log(fmt.Errorf("Connection disallowed: IP address '%s' has been dropped.", addr))
+		return false
+	}
+	return true
+}
+
 // acceptAll calls f for each connection until the listener is woken or closed, or
 // accepting fails for good. log is told of passing trouble (no descriptors left).
 func (l *Listener) acceptAll(f func(fd int), log func(error)) error {
@@ -97,6 +124,10 @@ func (l *Listener) acceptAll(f func(fd int), log func(error)) error {
 			switch errno {
 			case 0:
 				pause = 0
+				if l.Allow != nil && !l.unix && !l.allows(c, log) {
+					unix.Close(c)
+					continue
+				}
 				f(c)
 				if n%32 == 0 {
 					runtime.Gosched() // those accepted get their turn in a flood, too

@@ -53,7 +53,8 @@ func TestLosingAWorkerCostsAtMostItsRequest(t *testing.T) {
 		"dies without a word, retry":        {script: sends(), retry: true, want: ok, result: Result{Lost: true, Retrying: true}},
 		"dies without a word, post":         {script: sends(), retry: true, post: true, want: want502, result: lost},
 		"dies within a header":              {script: sends(stdout(1, "x")[:5]), retry: true, want: ok, result: Result{Lost: true, Retrying: true}},
-		"dies within the response":          {script: sends(stdout(1, hello)[:20]), retry: true, want: answered{}, result: broken},
+		"dies within the response":          {script: sends(stdout(1, hello+strings.Repeat("x", 100))[:60]), retry: true, want: answered{}, result: Result{Lost: true, Status: 200, BytesOut: 132}},
+		"dies before there is a status":     {script: sends(stdout(1, hello)[:20]), retry: true, want: ok, result: Result{Lost: true, Retrying: true}},
 		"dies before END_REQUEST":           {script: sends(stdout(1, hello)), want: answered{Out: hello}, result: broken},
 		"dies within END_REQUEST":           {script: sends(stdout(1, hello), end(1)[:12]), want: answered{Out: hello}, result: broken},
 		"dies before IDLE":                  {script: sends(stdout(1, hello), end(1)), want: ok, result: broken},
@@ -133,6 +134,28 @@ func TestLosingAWorkerCostsAtMostItsRequest(t *testing.T) {
 			normal(t, path)
 			eventually(t, "as many descriptors as before", func() bool { return openFDs(t) == before })
 		})
+	}
+}
+
+// TestRequestThatNoWorkerHasSeenIsTriedAgain, whatever its method.
+func TestRequestThatNoWorkerHasSeenIsTriedAgain(t *testing.T) {
+	p := newPool(t, 0, nil)
+	leave := make(chan struct{})
+	w := p.start(func(*fakeWorker) error { <-leave; return errLeave })
+	p.start(serveHello)
+	_, path := serve(t, p, func(s *Server) { s.Retry = true })
+	close(leave)
+	eventually(t, "the worker has left", func() bool {
+		n, errno := peek(w.fd, make([]byte, 1))
+		return n == 0 && errno == 0
+	})
+	c := dial(t, path)
+	c.send(post(1, true, "x"))
+	if diff := cmp.Diff(answered{Out: "Content-type: text/html\r\n\r\n1 bytes", Ended: true}, c.answer(1)); diff != "" {
+		t.Error(diff)
+	}
+	if res := p.results(2); !res[0].Lost || !res[0].Retrying || res[1].Lost {
+		t.Errorf("results: %+v", res)
 	}
 }
 

@@ -12,8 +12,9 @@ import (
 // fields must not be changed once Serve has been called.
 type Server struct {
 	Backend Backend
-	// Retry tries an idempotent request (RFC 9110, section 9.2.2) once more, on another
-	// worker, when its worker is lost before the first byte of the response.
+	// Retry tries a request once more, on another worker, when its worker is lost before the
+	// first byte of the response: an idempotent one (RFC 9110, section 9.2.2), or any that the
+	// worker cannot have seen. The request must be held as a whole: a streamed body is gone.
 	Retry bool
 	// Log is told of the problems of single connections and requests, each with its context;
 	// nil discards them. It is called from many goroutines.
@@ -33,6 +34,7 @@ type Server struct {
 	once     sync.Once
 	lim      limits
 	draining atomic.Bool   // Shutdown or Close was called
+	closed   atomic.Bool   // Close was called
 	stopped  chan struct{} // closed when nothing is left to watch
 
 	mu        sync.Mutex
@@ -42,7 +44,6 @@ type Server struct {
 	busy      int                // connections being served and requests being finished
 	serving   int                // calls of Serve
 	drained   chan struct{}      // closed when draining and nothing is busy
-	closed    bool
 }
 
 // limits are Server's with the defaults applied.
@@ -216,9 +217,9 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // called when they have ended it, or are lost.
 func (s *Server) Close() error {
 	s.drain()
+	s.closed.Store(true)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.closed = true
 	for c := range s.conns {
 		c.abandon()
 	}
