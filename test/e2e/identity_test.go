@@ -125,3 +125,38 @@ func merged[V any](a, b map[string]V) map[string]bool {
 	}
 	return keys
 }
+
+// phpinfo() reads the same but for what names the process and the moment.
+func TestPhpinfoReadsTheSame(t *testing.T) {
+	ours(t)
+	rows := func(site *harness.Site) map[string]string {
+		t.Helper()
+		page := newClient(t, site).get(t, "/phpinfo.php")
+		all := map[string]string{}
+		section := ""
+		for line := range strings.Lines(page) {
+			line = strings.TrimSpace(line)
+			if name, ok := strings.CutPrefix(line, "<h2>"); ok {
+				section = name
+			}
+			name, value, ok := strings.Cut(line, "</td>")
+			if !ok {
+				name, value = line, ""
+			}
+			if strings.HasPrefix(name, "<tr><td") {
+				all[section+name] = value
+			}
+		}
+		return all
+	}
+	differs := []string{"REQUEST_TIME", "REMOTE_PORT", "SERVER_PORT", "pcntl", "supervisor", "Supervisor",
+		"Configuration File (php.ini) Path",                                // compiled into php-cli; the file that is loaded is the same
+		"Cache hits", "Cache misses", "emory", "Cached", "OOM", "restarts", // what this OPcache has seen so far
+	}
+	want, got := rows(common.fpmSite), rows(common.ourSite)
+	for key := range merged(want, got) {
+		if want[key] != got[key] && !slices.ContainsFunc(differs, func(d string) bool { return strings.Contains(key, d) }) {
+			t.Errorf("%s: php-fpm %q, ours %q", key, want[key], got[key])
+		}
+	}
+}

@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/yookoala/gofast"
 )
@@ -24,7 +26,13 @@ type Reply struct {
 // Ask sends one GET (or POST, when there is a body) for a script straight to a FastCGI server, with
 // gofast, which shares no code with us. Params go over those that are made here.
 func Ask(socket, script, body string, params map[string]string) (*Reply, error) {
-	client, err := gofast.SimpleClientFactory(gofast.SimpleConnFactory("unix", socket))()
+	client, err := gofast.SimpleClientFactory(func() (net.Conn, error) {
+		conn, err := net.Dial("unix", socket)
+		if err != nil {
+			return nil, err
+		}
+		return conn, conn.SetDeadline(time.Now().Add(Patience)) // gofast itself would wait for ever
+	})()
 	if err != nil {
 		return nil, fmt.Errorf("ask for %s: %w", script, err)
 	}
