@@ -91,6 +91,13 @@ func (l *Listener) wake() {
 
 var longAgo = time.Unix(1, 0)
 
+// DisallowedError is told to Server.Log for a client that Listener.Allow refused.
+type DisallowedError struct{ Addr netip.Addr }
+
+func (e *DisallowedError) Error() string {
+	return fmt.Sprintf("Connection disallowed: IP address '%s' has been dropped.", e.Addr)
+}
+
 // allows asks Allow about the client of an accepted connection. One whose address cannot be told is refused.
 func (l *Listener) allows(fd int, log func(error)) bool {
 	var addr netip.Addr
@@ -106,8 +113,7 @@ func (l *Listener) allows(fd int, log func(error)) bool {
 		return false
 	}
 	if !l.Allow(addr) {
-		//lint:ignore ST1005 php-fpm's text
-		log(fmt.Errorf("Connection disallowed: IP address '%s' has been dropped.", addr))
+		log(&DisallowedError{addr})
 		return false
 	}
 	return true

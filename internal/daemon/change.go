@@ -84,6 +84,7 @@ func (c *change) do(ctx context.Context, d *Daemon) error {
 	s.unwatch()
 	s.cfg = c.cfg
 	s.bare.Store(!c.cfg.DecorateWorkersOutput)
+	s.allowed.Store(c.cfg.AllowedClients)
 	if old := s.access.Swap(c.access); old != nil {
 		old.Close()
 	}

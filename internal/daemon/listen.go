@@ -16,9 +16,9 @@ import (
 
 // socket is a bound, listening socket. It owns the descriptor and, for a unix socket, the file.
 type socket struct {
-	file *os.File
-	path string // unix
-	ino  uint64 // of path, so that somebody else's file is never removed
+	file *os.File // blocking, so that the runtime does not poll it beside the server's own descriptor
+	path string   // unix
+	ino  uint64   // of path, so that somebody else's file is never removed
 }
 
 // bind opens a pool's listening socket. The errors are php-fpm's words.
@@ -62,7 +62,7 @@ func bindTCP(host string, p *config.Pool) (*socket, error) {
 	} else {
 		family, sa = unix.AF_INET6, &unix.SockaddrInet6{Port: p.Address.Port, Addr: addr.As16()}
 	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, bindError(p, err)
 	}
@@ -81,7 +81,7 @@ func bindUnix(p *config.Pool) (*socket, error) {
 	if err := clearPath(p); err != nil {
 		return nil, err
 	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, bindError(p, err)
 	}

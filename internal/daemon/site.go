@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -32,12 +33,14 @@ type site struct {
 	running sync.WaitGroup // the server's and the watch's goroutines
 	cancel  context.CancelFunc
 	bare    atomic.Bool // decorate_workers_output = no
+	allowed atomic.Pointer[config.AllowedClients]
 }
 
 // newSite makes all of a pool that can fail before anything runs.
 func (d *Daemon) newSite(ctx context.Context, cfg *config.Config, p *config.Pool) (_ *site, err error) {
 	s := &site{name: p.Name, log: logging.ForPool(d.logs.Logger, p.Name), cfg: p}
 	s.bare.Store(!p.DecorateWorkersOutput)
+	s.allowed.Store(p.AllowedClients)
 	if s.pc, err = d.poolConfig(ctx, cfg, p); err != nil {
 		return nil, err
 	}
@@ -66,9 +69,20 @@ func (d *Daemon) newSite(ctx context.Context, cfg *config.Config, p *config.Pool
 	s.server = &fcgi.Server{
 		Backend: s.pool,
 		Retry:   p.RequestRetry == config.RetryIdempotent,
-		Log:     func(err error) { s.log.Debug("connection: " + err.Error()) },
+		Log:     s.connectionError,
 	}
 	return s, nil
+}
+
+// connectionError logs what went wrong with one connection: a refused client is the administrator's business, the others are web
+// servers that went away, which happens all day.
+func (s *site) connectionError(err error) {
+	var refused *fcgi.DisallowedError
+	if errors.As(err, &refused) {
+		s.log.Error(refused.Error())
+		return
+	}
+	s.log.Debug("connection: " + err.Error())
 }
 
 // output is pool.Hooks.Output.
@@ -114,6 +128,7 @@ func (s *site) serve(fatal chan<- error) {
 	if err == nil {
 		var l *fcgi.Listener
 		if l, err = fcgi.NewListener(file); err == nil {
+			l.Allow = func(a netip.Addr) bool { return s.allowed.Load().Allows(a) }
 			s.running.Go(func() {
 				if err := s.server.Serve(l); !errors.Is(err, fcgi.ErrServerClosed) {
 					report(fatal, failure(exitSoftware, "[pool %s] %w", s.name, err))
