@@ -23,6 +23,6 @@ if test "$PHP_SUPERVISOR" != "no"; then
 
   PHP_NEW_EXTENSION([supervisor],
     [supervisor.c control.c title.c zygote.c worker.c classic.c worker_mode.c context.c restore.c \
-      sapi.c request.c pathinfo.c ini.c user_ini.c cgi_fcgi.c wire.c params.c],
+      sapi.c request.c pathinfo.c ini.c user_ini.c cgi_fcgi.c wire.c wire_input.c params.c],
     [$ext_shared],, [$SUPERVISOR_CFLAGS])
 fi

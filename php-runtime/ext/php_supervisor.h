@@ -11,11 +11,12 @@
  *   control.c     the control socket's messages
  *   zygote.c      that callback: ends php-cli's own request, becomes FPM, forks workers
  *   worker.c      a worker: one request after the other until the supervisor hangs up
- *   classic.c     serves one script per request; worker_mode.c one script for all of them
+ *   classic.c     serves one script per request; worker_mode.c one script for all of them, with
+ *                 context.c and restore.c around each request
  *   sapi.c        PHP's side of a request; request.c and pathinfo.c fill SG(request_info)
  *   ini.c         php-cli's forced settings undone, php_value, PHP_VALUE; user_ini.c .user.ini
  *   cgi_fcgi.c    the module "cgi-fcgi" as php-fpm registers it: functions and ini entries
- *   wire.c        the worker socket; knows nothing of PHP
+ *   wire.c        the worker socket, with wire_input.c and params.c; knows nothing of PHP
  *
  * A process serves one request at a time on one thread, also under ZTS: state of the
  * process is plain static data, only ini settings live in module globals.

@@ -1,5 +1,4 @@
-#include "wire.h"
-#include "params.h"
+#include "wire_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,59 +10,13 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define HEADER_LEN 8
-#define MAX_CONTENT 65535
-#define IN_CAP ((size_t)64 * 1024)
-#define OUT_CAP ((size_t)64 * 1024)
 /* Output at least this long goes to the socket from where it lies; shorter output is copied
  * so that many small writes become one. */
 #define DIRECT_MIN ((size_t)16 * 1024)
 /* Records in one sendmsg() of direct output: 1 MiB, five times a socket's usual buffer. */
 #define DIRECT_RECORDS 16
 
-typedef enum {
-	IDLE,    /* between IDLE and the next BEGIN_REQUEST */
-	PARAMS,  /* BEGIN_REQUEST seen, the empty PARAMS record not yet */
-	REQUEST  /* from there to sup_wire_idle() */
-} phase;
-
-struct sup_wire {
-	int fd;
-	phase phase;
-	uint16_t id;       /* of the current request, or of the last one while idle; 0: there was none */
-	uint16_t role;
-
-	bool broken;       /* error says why; nothing is read or written any more */
-	bool eof;          /* nothing more comes from the supervisor; it may still read */
-	bool lost;         /* nobody reads what is written, or the body was cut off by end of file */
-	bool aborted;      /* the client has gone: output is dropped, END_REQUEST and IDLE still go out */
-	bool stdin_ended;  /* no byte of the body will come any more */
-	bool response_ended;
-
-	size_t content_left; /* of the STDIN record being read */
-	size_t padding_left; /* of the record before the next header */
-	size_t looked;       /* in[in_pos .. in_pos + looked) has been searched for ABORT_REQUEST; a record boundary */
-
-	size_t in_pos, in_len;
-	size_t out_len;
-	size_t open_at;    /* out[open_at] is the header of a record that may still grow */
-	uint8_t open_type; /* its type; 0: no record is open */
-
-	sup_params params;
-	unsigned char *in;  /* IN_CAP; unread bytes from in_pos to in_len */
-	unsigned char *out; /* OUT_CAP; unsent bytes from 0 to out_len */
-	sup_idle_stats last_stats;
-	char error[160];
-};
-
-typedef struct {
-	uint8_t type;
-	uint16_t id;
-	size_t content, padding;
-} record;
-
-__attribute__((format(printf, 2, 3)))
-static bool broken(sup_wire *w, const char *format, ...)
+bool wire_broken(sup_wire *w, const char *format, ...)
 {
 	if (!w->broken) { /* the first error is the cause */
 		va_list args;
@@ -200,7 +153,7 @@ static bool send_all(sup_wire *w, struct iovec *iov, size_t n)
 				w->out_len = 0;
 				return false;
 			}
-			return broken(w, "write to the supervisor: %s", strerror(errno));
+			return wire_broken(w, "write to the supervisor: %s", strerror(errno));
 		}
 		size_t done = (size_t)sent;
 		while (n > 0 && done >= iov->iov_len) {
@@ -216,7 +169,7 @@ static bool send_all(sup_wire *w, struct iovec *iov, size_t n)
 	return true;
 }
 
-static bool send_buffer(sup_wire *w)
+bool wire_send_buffer(sup_wire *w)
 {
 	if (w->broken || w->lost) {
 		w->out_len = 0;
@@ -237,7 +190,7 @@ static bool send_buffer(sup_wire *w)
 static bool append_record(sup_wire *w, uint8_t type, uint16_t id, const void *content, size_t n)
 {
 	close_record(w);
-	if (HEADER_LEN + n > OUT_CAP - w->out_len && !send_buffer(w)) {
+	if (HEADER_LEN + n > OUT_CAP - w->out_len && !wire_send_buffer(w)) {
 		return false;
 	}
 	if (w->broken || w->lost) {
@@ -276,7 +229,7 @@ bool sup_wire_hello(sup_wire *w, uint32_t pid)
 
 bool sup_wire_ready(sup_wire *w)
 {
-	return append_record(w, SUP_REC_READY, 0, NULL, 0) && send_buffer(w);
+	return append_record(w, SUP_REC_READY, 0, NULL, 0) && wire_send_buffer(w);
 }
 
 bool sup_wire_log(sup_wire *w, uint8_t severity, const char *text, size_t n)
@@ -287,7 +240,7 @@ bool sup_wire_log(sup_wire *w, uint8_t severity, const char *text, size_t n)
 	do {
 		size_t part = n < max_text ? n : max_text;
 		close_record(w);
-		if (HEADER_LEN + 2 + part > OUT_CAP - w->out_len && !send_buffer(w)) {
+		if (HEADER_LEN + 2 + part > OUT_CAP - w->out_len && !wire_send_buffer(w)) {
 			return false;
 		}
 		if (w->broken || w->lost) {
@@ -304,318 +257,7 @@ bool sup_wire_log(sup_wire *w, uint8_t severity, const char *text, size_t n)
 		text += part;
 		n -= part;
 	} while (n > 0);
-	return w->phase == IDLE ? send_buffer(w) : true;
-}
-
-/* ---- input ---- */
-
-static void consume(sup_wire *w, size_t n)
-{
-	w->in_pos += n;
-	w->looked = w->looked > n ? w->looked - n : 0;
-	if (w->in_pos == w->in_len) {
-		w->in_pos = w->in_len = 0;
-	}
-}
-
-/* One read() into the free part of the buffer; the caller sees to it that there is one. */
-static bool fill_once(sup_wire *w)
-{
-	if (w->broken || w->eof) {
-		return false;
-	}
-	for (;;) {
-		ssize_t n = read(w->fd, w->in + w->in_len, IN_CAP - w->in_len);
-		if (n > 0) {
-			w->in_len += (size_t)n;
-			return true;
-		}
-		if (n < 0 && errno == EINTR) {
-			continue;
-		}
-		if (n < 0 && errno != ECONNRESET) {
-			return broken(w, "read from the supervisor: %s", strerror(errno));
-		}
-		w->eof = true;
-		return false;
-	}
-}
-
-/* At least n unread bytes, one after the other. n is at most IN_CAP. */
-static bool fill(sup_wire *w, size_t n)
-{
-	if (w->in_len - w->in_pos >= n) {
-		return true;
-	}
-	if (IN_CAP - w->in_pos < n) {
-		memmove(w->in, w->in + w->in_pos, w->in_len - w->in_pos);
-		w->in_len -= w->in_pos;
-		w->in_pos = 0;
-	}
-	while (w->in_len - w->in_pos < n) {
-		if (!fill_once(w)) {
-			return w->in_len == w->in_pos ? false
-				: broken(w, "the supervisor closed the connection within a record");
-		}
-	}
-	return true;
-}
-
-static bool skip_padding(sup_wire *w)
-{
-	if (w->padding_left == 0) {
-		return true;
-	}
-	if (!fill(w, w->padding_left)) {
-		return w->eof && !w->broken ? broken(w, "the supervisor closed the connection within a record") : false;
-	}
-	consume(w, w->padding_left);
-	w->padding_left = 0;
-	return true;
-}
-
-static bool check_header(sup_wire *w, const unsigned char *h, record *r)
-{
-	r->type = h[1];
-	r->id = (uint16_t)(h[2] << 8 | h[3]);
-	r->content = (size_t)h[4] << 8 | h[5];
-	r->padding = h[6];
-	if (h[0] != 1) {
-		return broken(w, "record of version %u instead of 1", h[0]);
-	}
-	switch (r->type) {
-		case SUP_REC_BEGIN_REQUEST:
-		case SUP_REC_ABORT_REQUEST:
-		case SUP_REC_PARAMS:
-		case SUP_REC_STDIN:
-			break;
-		default:
-			return broken(w, "record of unexpected type %u", r->type);
-	}
-	if (r->id == 0) {
-		return broken(w, "record of type %u without a request id", r->type);
-	}
-	if (r->type == SUP_REC_BEGIN_REQUEST && r->content != 8) {
-		return broken(w, "BEGIN_REQUEST of %zu bytes instead of 8", r->content);
-	}
-	if (r->type == SUP_REC_ABORT_REQUEST && r->content != 0) {
-		return broken(w, "ABORT_REQUEST of %zu bytes instead of 0", r->content);
-	}
-	return true;
-}
-
-/* Takes the next header; the record's content comes next. False at end of file too. */
-static bool next_header(sup_wire *w, record *r)
-{
-	if (!skip_padding(w) || !fill(w, HEADER_LEN) || !check_header(w, w->in + w->in_pos, r)) {
-		return false;
-	}
-	if (w->phase != IDLE && (r->type == SUP_REC_BEGIN_REQUEST || r->id != w->id)) {
-		return broken(w, "record of type %u with request id %u within request %u", r->type, r->id, w->id);
-	}
-	consume(w, HEADER_LEN);
-	w->padding_left = r->padding;
-	return true;
-}
-
-/* Drops n bytes of content. */
-static bool skip(sup_wire *w, size_t n)
-{
-	while (n > 0) {
-		if (!fill(w, 1)) {
-			return w->eof && !w->broken ? broken(w, "the supervisor closed the connection within a record") : false;
-		}
-		size_t part = w->in_len - w->in_pos < n ? w->in_len - w->in_pos : n;
-		consume(w, part);
-		n -= part;
-	}
-	return true;
-}
-
-/* The client went away: what it still had to say does not come any more. */
-static void aborted(sup_wire *w)
-{
-	w->aborted = true;
-	w->stdin_ended = true;
-}
-
-static bool read_begin(sup_wire *w, const record *r)
-{
-	if (r->type == SUP_REC_ABORT_REQUEST || r->type == SUP_REC_STDIN) {
-		/* They were on their way while IDLE went the other way. */
-		return r->id == w->id ? skip(w, r->content)
-			: broken(w, "record of type %u for request %u, which has not begun", r->type, r->id);
-	}
-	if (r->type != SUP_REC_BEGIN_REQUEST) {
-		return broken(w, "record of type %u instead of BEGIN_REQUEST", r->type);
-	}
-	if (!fill(w, r->content)) {
-		return w->broken ? false : broken(w, "the supervisor closed the connection within a record");
-	}
-	const unsigned char *content = w->in + w->in_pos;
-	w->role = (uint16_t)(content[0] << 8 | content[1]);
-	if (w->role < 1 || w->role > 3) {
-		return broken(w, "unknown role %u", w->role);
-	}
-	consume(w, r->content);
-	w->id = r->id;
-	w->phase = PARAMS;
-	w->aborted = false;
-	w->stdin_ended = false;
-	w->response_ended = false;
-	w->content_left = 0;
-	sup_params_reset(&w->params);
-	return true;
-}
-
-static bool read_params(sup_wire *w, const record *r)
-{
-	const char *wrong = NULL;
-	size_t left = r->content;
-
-	if (r->type == SUP_REC_ABORT_REQUEST) {
-		/* Nobody has heard of this request yet: answer it here and wait for the next. */
-		sup_idle_stats stats = w->last_stats;
-		stats.user_us = stats.system_us = 0;
-		stats.flags = 0;
-		aborted(w);
-		return sup_wire_idle(w, &stats);
-	}
-	if (r->type != SUP_REC_PARAMS) {
-		return broken(w, "record of type %u within the params of request %u", r->type, w->id);
-	}
-	if (left == 0) {
-		wrong = sup_params_parse(&w->params);
-		w->phase = REQUEST;
-	}
-	while (left > 0 && wrong == NULL) {
-		if (!fill(w, 1)) {
-			return w->broken ? false : broken(w, "the supervisor closed the connection within a record");
-		}
-		size_t part = w->in_len - w->in_pos < left ? w->in_len - w->in_pos : left;
-		wrong = sup_params_append(&w->params, w->in + w->in_pos, part);
-		consume(w, part);
-		left -= part;
-	}
-	return wrong == NULL ? true : broken(w, "%s", wrong);
-}
-
-sup_wire_status sup_wire_next_request(sup_wire *w)
-{
-	record r;
-
-	if (w->phase != IDLE && !w->lost) {
-		broken(w, "the last request was not ended");
-	}
-	if (w->broken || w->lost) {
-		return w->broken ? SUP_WIRE_BROKEN : SUP_WIRE_EOF;
-	}
-	while (w->phase != REQUEST) {
-		if (!next_header(w, &r) || !(w->phase == IDLE ? read_begin(w, &r) : read_params(w, &r))) {
-			return w->broken ? SUP_WIRE_BROKEN : SUP_WIRE_EOF;
-		}
-	}
-	return SUP_WIRE_OK;
-}
-
-/* Brings content_left above 0, or the body to its end. */
-static void next_stdin(sup_wire *w)
-{
-	record r;
-
-	while (w->content_left == 0 && !w->stdin_ended) {
-		if (!next_header(w, &r)) {
-			w->stdin_ended = w->lost = true; /* or broken; sup_wire_next_request() says which */
-		} else if (r.type == SUP_REC_ABORT_REQUEST) {
-			aborted(w);
-		} else if (r.type != SUP_REC_STDIN) {
-			w->stdin_ended = true;
-			broken(w, "record of type %u within the body of request %u", r.type, w->id);
-		} else if (r.content == 0) {
-			w->stdin_ended = true;
-		} else {
-			w->content_left = r.content;
-		}
-	}
-}
-
-size_t sup_wire_read_stdin(sup_wire *w, char *buf, size_t n)
-{
-	size_t got = 0;
-
-	if (w->phase != REQUEST) {
-		return 0;
-	}
-	while (got < n) {
-		next_stdin(w);
-		if (w->stdin_ended) {
-			break;
-		}
-		if (!fill(w, 1)) {
-			broken(w, "the supervisor closed the connection within a record");
-			w->stdin_ended = true;
-			break;
-		}
-		size_t part = w->in_len - w->in_pos;
-		part = part < w->content_left ? part : w->content_left;
-		part = part < n - got ? part : n - got;
-		memcpy(buf + got, w->in + w->in_pos, part);
-		consume(w, part);
-		w->content_left -= part;
-		got += part;
-	}
-	return got;
-}
-
-bool sup_wire_drain_stdin(sup_wire *w)
-{
-	while (w->phase == REQUEST && !w->stdin_ended) {
-		next_stdin(w);
-		if (!skip(w, w->content_left)) {
-			w->stdin_ended = true;
-		}
-		w->content_left = 0;
-	}
-	return !w->broken && !w->lost;
-}
-
-/* Searches the unread records for an ABORT_REQUEST, without waiting and without using them up.
- * What is wrong with them is found when they are read. */
-static void look_for_abort(sup_wire *w)
-{
-	if (w->phase != REQUEST || sup_wire_aborted(w)) {
-		return;
-	}
-	if (w->in_pos > 0 && w->in_len == IN_CAP) {
-		memmove(w->in, w->in + w->in_pos, w->in_len - w->in_pos);
-		w->in_len -= w->in_pos;
-		w->in_pos = 0;
-	}
-	if (w->in_len < IN_CAP && !w->eof) {
-		ssize_t n = recv(w->fd, w->in + w->in_len, IN_CAP - w->in_len, MSG_DONTWAIT);
-		if (n > 0) {
-			w->in_len += (size_t)n;
-		} else if (n == 0) {
-			/* No more requests; but whoever sent the whole body may still want the response.
-			 * A supervisor that is really gone is noticed when writing. */
-			w->eof = true;
-		} else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-			broken(w, "read from the supervisor: %s", strerror(errno));
-			return;
-		}
-	}
-	size_t unread = w->in_len - w->in_pos;
-	if (w->looked == 0) {
-		w->looked = w->content_left + w->padding_left;
-	}
-	while (w->looked < unread && unread - w->looked >= HEADER_LEN) {
-		const unsigned char *h = w->in + w->in_pos + w->looked;
-		if (h[0] == 1 && h[1] == SUP_REC_ABORT_REQUEST && (h[2] << 8 | h[3]) == w->id) {
-			w->aborted = true; /* the body in front of it can still be read */
-			return;
-		}
-		w->looked += HEADER_LEN + ((size_t)h[4] << 8 | h[5]) + h[6];
-	}
+	return w->phase == IDLE ? wire_send_buffer(w) : true;
 }
 
 /* ---- the response ---- */
@@ -648,7 +290,7 @@ static bool write_direct(sup_wire *w, uint8_t type, const char *data, size_t n)
 		if (!sent) {
 			return false;
 		}
-		look_for_abort(w);
+		wire_look_for_abort(w);
 		if (sup_wire_aborted(w)) {
 			return false;
 		}
@@ -671,10 +313,10 @@ bool sup_wire_write(sup_wire *w, uint8_t type, const char *data, size_t n)
 		close_record(w);
 	}
 	if (n + HEADER_LEN > OUT_CAP - w->out_len) {
-		if (!send_buffer(w)) {
+		if (!wire_send_buffer(w)) {
 			return false;
 		}
-		look_for_abort(w);
+		wire_look_for_abort(w);
 		if (sup_wire_aborted(w)) {
 			return false;
 		}
@@ -693,13 +335,13 @@ bool sup_wire_write(sup_wire *w, uint8_t type, const char *data, size_t n)
 
 bool sup_wire_flush(sup_wire *w)
 {
-	if (!send_buffer(w)) {
+	if (!wire_send_buffer(w)) {
 		return false;
 	}
 	if (w->response_ended) {
 		return !sup_wire_aborted(w); /* whether the client still listens is of no interest */
 	}
-	look_for_abort(w);
+	wire_look_for_abort(w);
 	return !sup_wire_aborted(w);
 }
 
@@ -724,15 +366,8 @@ bool sup_wire_idle(sup_wire *w, const sup_idle_stats *stats)
 	}
 	/* The body belongs to this request. When its rest has not arrived yet the client
 	 * gets the response first: it may be waiting for that. */
-	while (w->phase == REQUEST && !w->stdin_ended) {
-		if (w->in_len - w->in_pos < w->content_left + w->padding_left + HEADER_LEN && !send_buffer(w)) {
-			return false;
-		}
-		next_stdin(w);
-		if (!skip(w, w->content_left)) {
-			return false;
-		}
-		w->content_left = 0;
+	if (!wire_drain(w)) {
+		return false;
 	}
 	put64(content, stats->memory);
 	put64(content + 8, stats->peak);
@@ -743,5 +378,5 @@ bool sup_wire_idle(sup_wire *w, const sup_idle_stats *stats)
 	w->last_stats = *stats;
 	w->phase = IDLE;
 	w->looked = 0;
-	return append_record(w, SUP_REC_IDLE, 0, content, sizeof(content)) && send_buffer(w);
+	return append_record(w, SUP_REC_IDLE, 0, content, sizeof(content)) && wire_send_buffer(w);
 }
