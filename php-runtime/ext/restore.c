@@ -58,19 +58,32 @@ static bool is_marked(const zend_ini_entry *entry)
 	return false;
 }
 
+/* Frameworks configure the session once, when they first make it, and keep the object that did: a worker
+ * that forgot session.cookie_secure after the first request would send the next cookies without it. Settings
+ * of the session therefore stay, as what the application is and not what a request has changed; all but
+ * the handler's name, since the session module forgets the functions behind "user" with each request. */
+static bool outlives_request(const zend_ini_entry *entry)
+{
+	return strncmp(ZSTR_VAL(entry->name), "session.", sizeof("session.") - 1) == 0 &&
+		!zend_string_equals_literal(entry->name, "session.save_handler");
+}
+
 static void restore_ini(void)
 {
 	zend_ini_entry *entry;
 
 	if (EG(modified_ini_directives) != NULL) {
 		ZEND_HASH_FOREACH_PTR(EG(modified_ini_directives), entry) {
-			if (!is_marked(entry)) {
+			if (!is_marked(entry) && !outlives_request(entry)) {
 				zend_restore_ini_entry(entry->name, ZEND_INI_STAGE_DEACTIVATE);
 			}
 		} ZEND_HASH_FOREACH_END();
 	}
 	for (size_t i = 0; i < ini_count; i++) {
 		entry = ini_marks[i].entry;
+		if (outlives_request(entry)) {
+			continue;
+		}
 		if (!entry->modified || entry->value != ini_marks[i].value) {
 			zend_alter_ini_entry_ex(entry->name, ini_marks[i].value, ZEND_INI_USER, ZEND_INI_STAGE_DEACTIVATE, true);
 		}
