@@ -35,11 +35,12 @@ static zend_module_entry *find_module(size_t i)
 	return found[i];
 }
 
-/* ---- session handlers of the boot ---- */
+/* ---- session handlers ---- */
 
 #ifdef HAVE_PHP_SESSION
 /* The session module forgets session_set_save_handler() at the end of each request. An
- * application that calls it while it boots means all of them. */
+ * application that calls it while it boots, or when it first makes its session object, means all
+ * of them; and session.save_handler stays "user" (restore.c). */
 
 # ifdef ZTS
 #  pragma weak ps_globals_id
@@ -49,13 +50,15 @@ static zend_module_entry *find_module(size_t i)
 #  define SESSION_IS_LINKED (&ps_globals != NULL)
 # endif
 
-static zval session_handlers[PS_NUM_APIS];
+/* One zval for each callback: a union with an array up to PHP 8.3, plain members since. */
+# define SESSION_CALLBACKS (sizeof(((php_ps_globals *) NULL)->mod_user_names) / sizeof(zval))
+
+static zval session_handlers[SESSION_CALLBACKS];
 static zend_string *session_class;
 static bool session_handlers_kept;
 
 static zval *current_session_handlers(void)
 {
-	_Static_assert(sizeof(PS(mod_user_names)) == sizeof(session_handlers), "one zval for each callback");
 	return (zval *) &PS(mod_user_names);
 }
 
@@ -65,8 +68,15 @@ static void keep_session_handlers(void)
 		return;
 	}
 	session_handlers_kept = true;
-	for (size_t i = 0; i < PS_NUM_APIS; i++) {
+	for (size_t i = 0; i < SESSION_CALLBACKS; i++) {
+		zval older;
+
+		ZVAL_COPY_VALUE(&older, &session_handlers[i]);
 		ZVAL_COPY(&session_handlers[i], &current_session_handlers()[i]);
+		zval_ptr_dtor(&older);
+	}
+	if (session_class != NULL) {
+		zend_string_release(session_class);
 	}
 	session_class = PS(mod_user_class_name) != NULL ? zend_string_copy(PS(mod_user_class_name)) : NULL;
 }
@@ -76,7 +86,7 @@ static void give_session_handlers_back(void)
 	if (!session_handlers_kept) {
 		return;
 	}
-	for (size_t i = 0; i < PS_NUM_APIS; i++) {
+	for (size_t i = 0; i < SESSION_CALLBACKS; i++) {
 		ZVAL_COPY(&current_session_handlers()[i], &session_handlers[i]);
 	}
 	PS(mod_user_class_name) = session_class != NULL ? zend_string_copy(session_class) : NULL;
@@ -104,6 +114,7 @@ static void activate_modules(void)
 
 static void deactivate_modules(void)
 {
+	keep_session_handlers();
 	for (size_t i = REQUEST_MODULES; i-- > 0;) {
 		zend_module_entry *module = find_module(i);
 		if (module != NULL && module->request_shutdown_func != NULL) {
@@ -240,9 +251,6 @@ void sup_context_end(void)
 	php_output_end_all();
 	sup_settle_exception(); /* of an output callback */
 	stop_timer();
-	if (globals_of_boot == NULL) {
-		keep_session_handlers();
-	}
 	deactivate_modules();
 	sup_settle_exception(); /* of a session handler */
 	php_output_deactivate();
