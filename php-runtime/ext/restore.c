@@ -60,12 +60,11 @@ static bool is_marked(const zend_ini_entry *entry)
 
 /* Frameworks configure the session once, when they first make it, and keep the object that did: a worker
  * that forgot session.cookie_secure after the first request would send the next cookies without it. Settings
- * of the session therefore stay, as what the application is and not what a request has changed; all but
- * the handler's name, since the session module forgets the functions behind "user" with each request. */
+ * of the session therefore stay, as what the application is and not what a request has changed; and so do
+ * the functions behind session.save_handler=user (context.c). */
 static bool outlives_request(const zend_ini_entry *entry)
 {
-	return strncmp(ZSTR_VAL(entry->name), "session.", sizeof("session.") - 1) == 0 &&
-		!zend_string_equals_literal(entry->name, "session.save_handler");
+	return strncmp(ZSTR_VAL(entry->name), "session.", sizeof("session.") - 1) == 0;
 }
 
 static void restore_ini(void)
