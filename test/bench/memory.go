@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"php-supervisor/test/harness"
@@ -17,12 +18,14 @@ type memoryRow struct {
 	Manager int64 // php-fpm's master; our supervisor
 	Zygote  int64 // ours only
 	Worker  int64 // one worker, on average
+	Allowed int64 // php-fpm's with as many children, plus one supervisor; 0: says nothing
 }
 
 // memory weighs php-fpm and ours with eight workers, after each has served.
 func (b *bench) memory() ([]memoryRow, error) {
 	const workers = 8
 	var rows []memoryRow
+	var fpm int64 // what php-fpm weighs with the same application
 	for _, c := range []struct {
 		name  string
 		root  string
@@ -66,6 +69,12 @@ func (b *bench) memory() ([]memoryRow, error) {
 		r.Worker = harness.Measure(list...).PSS / workers
 		r.Zygote = harness.Measure(srv.Zygotes()...).PSS
 		r.Manager = harness.Measure(srv.PID).PSS
+		switch {
+		case strings.HasSuffix(c.name, "php-fpm"):
+			fpm = r.Total
+		case c.pool.Worker == "" && fpm > 0: // a booted application has its price
+			r.Allowed = fpm + r.Manager
+		}
 		rows = append(rows, r)
 		fmt.Fprintf(os.Stderr, "%s: %.1f MiB\n", r.Name, mib(r.Total))
 		if err := nginx.Stop(); err != nil {

@@ -91,13 +91,16 @@ func (r *report) markdown() string {
 		b.WriteString("\n")
 	}
 	if len(r.Memory) > 0 {
-		b.WriteString("| PSS in MiB | workers | all | master or supervisor | zygote | a worker |\n|---|---:|---:|---:|---:|---:|\n")
+		b.WriteString("| PSS in MiB | workers | all | php-fpm's plus a supervisor | master or supervisor | zygote | a worker |\n|---|---:|---:|---:|---:|---:|---:|\n")
 		for _, m := range r.Memory {
-			zygote := ""
-			if m.Zygote > 0 {
-				zygote = fmt.Sprintf("%.1f", mib(m.Zygote))
+			some := func(n int64) string {
+				if n == 0 {
+					return ""
+				}
+				return fmt.Sprintf("%.1f", mib(n))
 			}
-			fmt.Fprintf(&b, "| %s | %d | **%.1f** | %.1f | %s | %.1f |\n", strings.TrimPrefix(m.Name, "PSS: "), m.Workers, mib(m.Total), mib(m.Manager), zygote, mib(m.Worker))
+			fmt.Fprintf(&b, "| %s | %d | **%.1f** | %s | %.1f | %s | %.1f |\n", strings.TrimPrefix(m.Name, "PSS: "), m.Workers, mib(m.Total),
+				some(m.Allowed), mib(m.Manager), some(m.Zygote), mib(m.Worker))
 		}
 	}
 	return b.String()
