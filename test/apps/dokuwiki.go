@@ -4,7 +4,9 @@ import (
 	"crypto/rand"
 	"crypto/sha1"
 	"encoding/base64"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,7 +47,9 @@ func LayDokuWiki(dir, password string, owner Owner) (*DokuWiki, error) {
 	if err := copyFiles(conf, filepath.Join(dir, "conf"), func(rel string) bool { return private[rel] }); err != nil {
 		return nil, fmt.Errorf("lay out DokuWiki: %w", err)
 	}
-	if err := copyFiles(data, filepath.Join(dir, "data"), func(rel string) bool { return strings.HasPrefix(rel, "dont-panic") }); err != nil {
+	// Debian keeps the first pages for www-data's eyes only; without them the wiki begins empty.
+	err = copyFiles(data, filepath.Join(dir, "data"), func(rel string) bool { return strings.HasPrefix(rel, "dont-panic") })
+	if err != nil && !errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("lay out DokuWiki: %w", err)
 	}
 	for _, d := range []string{"attic", "cache", "index", "locks", "log", "media", "media_attic", "media_meta", "meta", "pages", "tmp"} {
