@@ -6,9 +6,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/hashicorp/go-hclog"
-
 	"php-supervisor/internal/config"
+	"php-supervisor/internal/daemon"
 	"php-supervisor/internal/logging"
 	"php-supervisor/internal/phpext"
 )
@@ -82,7 +81,7 @@ func complainFPM(l *logging.Logger, err error) {
 	var ce *config.Error
 	if errors.As(err, &ce) {
 		for _, m := range ce.Lines {
-			l.Log(hclogLevel(m.Level), m.Text)
+			l.Log(daemon.Level(m.Level), m.Text)
 		}
 		return
 	}
@@ -100,7 +99,7 @@ func complainTo(l *logging.Logger, prefix string, err error) {
 	var ce *config.Error
 	if errors.As(err, &ce) {
 		for _, m := range ce.Reason() {
-			l.Log(hclogLevel(m.Level), prefix+m.Text)
+			l.Log(daemon.Level(m.Level), prefix+m.Text)
 			prefix = ""
 		}
 		return
@@ -114,19 +113,4 @@ func complainTo(l *logging.Logger, prefix string, err error) {
 func silent(err error) bool {
 	var e *exit
 	return err == nil || errors.As(err, &e) && e.err == nil
-}
-
-func hclogLevel(l config.Level) hclog.Level {
-	switch l {
-	case config.LevelDebug:
-		return hclog.Debug
-	case config.LevelWarning:
-		return hclog.Warn
-	case config.LevelError:
-		return hclog.Error
-	case config.LevelAlert:
-		return logging.LevelAlert
-	case config.LevelNotice:
-	}
-	return hclog.Info
 }

@@ -41,7 +41,7 @@ func runFPM(args []string) int {
 func (o *fpmOptions) test(log *logging.Logger, argv0 string) error {
 	cfg, messages, err := o.load(argv0, true)
 	for _, m := range messages {
-		log.Log(hclogLevel(m.Level), m.Text)
+		log.Log(daemon.Level(m.Level), m.Text)
 	}
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"os"
 
 	"php-supervisor/internal/config"
+	"php-supervisor/internal/daemon"
 	"php-supervisor/internal/logging"
 )
 
@@ -13,5 +14,5 @@ func newLog(cfg *config.Config) *logging.Logger {
 	if err != nil {
 		format = logging.Auto
 	}
-	return logging.New(logging.Options{Format: format, Level: hclogLevel(cfg.Global.LogLevel), CalledAs: os.Args[0]})
+	return logging.New(logging.Options{Format: format, Level: daemon.Level(cfg.Global.LogLevel), CalledAs: os.Args[0]})
 }

@@ -38,7 +38,7 @@ func openLogs(cfg *config.Config, o Options) (*logs, error) {
 	}
 	l := logging.New(logging.Options{
 		Format:   format,
-		Level:    level(cfg.Global.LogLevel),
+		Level:    Level(cfg.Global.LogLevel),
 		Output:   out,
 		CalledAs: o.CalledAs,
 		Limit:    cfg.Global.LogLimit,
@@ -48,12 +48,12 @@ func openLogs(cfg *config.Config, o Options) (*logs, error) {
 
 // configure applies what a reload may change.
 func (l *logs) configure(cfg *config.Config, _ Options) {
-	l.SetLevel(level(cfg.Global.LogLevel))
+	l.SetLevel(Level(cfg.Global.LogLevel))
 }
 
 func (l *logs) messages(ms []config.Message) {
 	for _, m := range ms {
-		l.Log(level(m.Level), m.Text)
+		l.Log(Level(m.Level), m.Text)
 	}
 }
 
@@ -61,7 +61,8 @@ func (l *logs) reopen() error { return l.file.Reopen() }
 
 func (l *logs) close() { l.file.Close() }
 
-func level(l config.Level) hclog.Level {
+// Level is the log's level for a level of the configuration.
+func Level(l config.Level) hclog.Level {
 	switch l {
 	case config.LevelDebug:
 		return hclog.Debug
