@@ -10,7 +10,8 @@ import (
 type Backend interface {
 	// Acquire returns an idle worker, waiting in the pool's queue if need be. An
 	// error is answered to the web server: a *StatusError with its HTTP status,
-	// ErrClientGone not at all, anything else with 503.
+	// ErrClientGone not at all, anything else with 503. Whether the web server of a
+	// request that had to wait is still there is the Backend's to ask (Request.Gone).
 	Acquire(r *Request) (*WorkerConn, error)
 	// Responded is called when the response has ended but the worker is still busy
 	// with the request (fastcgi_finish_request); only then, before Finish, and

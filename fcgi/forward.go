@@ -6,9 +6,6 @@ import (
 	"time"
 )
 
-// queued is the wait for a worker from which it is worth looking whether the web server is still there.
-const queued = 5 * time.Millisecond
-
 // outcome is what has become of a request.
 type outcome uint8
 
@@ -34,13 +31,6 @@ func (c *conn) exchange() bool {
 			return c.unserved(err) && c.next(keep)
 		}
 		r.response = response{res: Result{Started: time.Now()}}
-		if r.res.Started.Sub(r.started) > queued {
-			if gone, _ := c.clientGone(r.id); gone {
-				r.res.ClientGone, r.res.Ended = true, r.res.Started
-				c.s.Backend.Finish(w, r, &r.res)
-				return c.dropped() && c.next(keep)
-			}
-		}
 		switch c.forward(w) {
 		case again:
 			r.tried = true

@@ -153,6 +153,9 @@ func (p *Pool) Start(ctx context.Context, cfg Config) error {
 	}
 }
 
+// worthLooking is the wait for a worker from which a web server may have given up meanwhile.
+const worthLooking = 5 * time.Millisecond
+
 // Acquire implements fcgi.Backend.
 func (p *Pool) Acquire(r *fcgi.Request) (*fcgi.WorkerConn, error) {
 	now := time.Now()
@@ -200,8 +203,9 @@ func (p *Pool) Acquire(r *fcgi.Request) (*fcgi.WorkerConn, error) {
 		return nil, reason
 	}
 	w.req = r
-	if r.Gone() { // nobody reads the answer any more: the next in the queue gets the worker
-		owner := p.giveBack(w, time.Now())
+	// Where nobody reads the answer any more the next in the queue gets the worker. Looking costs a system call.
+	if got := time.Now(); got.Sub(now) > worthLooking && r.Gone() {
+		owner := p.giveBack(w, got)
 		p.mu.Unlock()
 		if owner {
 			p.wake()

@@ -1,6 +1,7 @@
 #include "wire_private.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,11 +21,25 @@ static void consume(sup_wire *w, size_t n)
 	}
 }
 
+/* Sleeps until there is something to read. In read() the worker would be woken, too, when the
+ * supervisor takes in the last response: a unix socket tells all who sleep on it that there is
+ * room to write again (unix_write_space() in the kernel). poll() sees to it that only input counts. */
+static void await_input(const sup_wire *w)
+{
+	struct pollfd p = {.fd = w->fd, .events = POLLIN};
+
+	while (poll(&p, 1, -1) == -1 && errno == EINTR) {
+	}
+}
+
 /* One read() into the free part of the buffer; the caller sees to it that there is one. */
 static bool fill_once(sup_wire *w)
 {
 	if (w->broken || w->eof) {
 		return false;
+	}
+	if (w->phase == IDLE) {
+		await_input(w);
 	}
 	for (;;) {
 		ssize_t n = read(w->fd, w->in + w->in_len, IN_CAP - w->in_len);

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -162,6 +163,18 @@ bool sup_request_finish(bool leaving)
 
 /* ---- a worker's life ---- */
 
+/* A worker that is given a request does not take the processor from the supervisor, which may have
+ * more to hand out, nor from the web server (docs/decisions/0010). What it starts is scheduled as
+ * usual again, and so is a worker for which somebody has chosen a policy. */
+static void yield_to_the_dispatcher(void)
+{
+	struct sched_param param = {0};
+
+	if (sched_getscheduler(0) == SCHED_OTHER) {
+		sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &param);
+	}
+}
+
 ZEND_NORETURN static void leave(void)
 {
 	/* As a php-fpm child leaves. This library stays mapped (config.m4), though PHP closes it. */
@@ -178,6 +191,7 @@ void sup_worker_main(void)
 {
 	uint64_t user, system;
 
+	yield_to_the_dispatcher();
 	catch_quit();
 	pthread_atfork(NULL, NULL, detach);
 	measure_cpu(&user, &system); /* the fork's own share is no request's */
