@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
 
 	"php-supervisor/fcgi"
@@ -196,16 +197,17 @@ func (p *Pool) zygoteExited(g *generation, z *zygote, e Exit) {
 			g.failures++
 			return
 		}
-		p.delay(g, err)
+		p.delay(g, err, true)
 	}
 }
 
-// delay puts off the next start of a process of g after one has failed. It says why once in a row of failures. Owner only.
-func (p *Pool) delay(g *generation, err error) {
+// delay puts off the next start of a process of g after one has failed. It says why once in a row of failures: the first
+// time somebody listened to what the process said. Owner only.
+func (p *Pool) delay(g *generation, err error, heard bool) {
 	g.failures++
 	wait := backoff(g.failures)
 	g.retryAt = time.Now().Add(wait)
-	if !g.reported {
+	if !g.reported && heard {
 		g.reported = true
 		p.log.Error("boot failed, trying again until it succeeds: "+err.Error(), "retry_in", wait)
 	} else {
@@ -221,7 +223,7 @@ func (p *Pool) spawn(g *generation, replaceFor *Worker) {
 		said: new(tail), dead: make(chan struct{}),
 	}
 	if err := p.fork(g, w); err != nil {
-		p.failed(g, fmt.Errorf("spawn worker: %w", err))
+		p.failed(g, fmt.Errorf("spawn worker: %w", err), true)
 		return
 	}
 	g.workers[w] = struct{}{}
@@ -392,7 +394,7 @@ func (p *Pool) bootFailed(w *Worker, err error) {
 	wanted := w.wanted()
 	if w.state == Starting {
 		p.must(w, Lost)
-		w.why = "did not boot"
+		w.why = didNotBoot
 		w.end = escalate(destroy, time.Now())
 	}
 	p.unlink(w)
@@ -408,17 +410,17 @@ func (p *Pool) bootFailed(w *Worker, err error) {
 	}
 	p.mu.Unlock()
 	if wanted {
-		p.failed(g, withWords(err, w.said))
+		p.failed(g, withWords(err, w.said), len(w.pipes) > 0)
 	}
 }
 
 // failed handles that g could not have a worker. Owner only.
-func (p *Pool) failed(g *generation, err error) {
+func (p *Pool) failed(g *generation, err error, heard bool) {
 	switch g {
 	case p.next:
 		p.abandon(g, err)
 	case p.cur:
-		p.delay(g, err)
+		p.delay(g, err, heard)
 	}
 }
 
@@ -525,9 +527,17 @@ func (p *Pool) exited(w *Worker, e Exit) {
 		_ = r.SetReadDeadline(e.At.Add(stopGrace))
 	}
 	line := fmt.Sprintf("child %d exited %s after %.6f seconds from start", w.pid, e, e.At.Sub(w.started).Seconds())
-	if why != "" {
-		p.log.Info(line, "pid", w.pid, "requests", requests, "reason", why)
-	} else {
-		p.log.Warn(line, "pid", w.pid, "requests", requests, "reason", "unexpected, while "+was.String())
+	wanted := why == ""
+	if wanted {
+		why = "unexpected, while " + was.String()
+	}
+	level := hclog.Info
+	if clean := e.Status.Exited() && e.Status.ExitStatus() == 0; why != stoppingPool && (wanted || why == lostRequest || !clean) {
+		level = hclog.Warn
+	}
+	p.log.Log(level, line, "pid", w.pid, "requests", requests, "reason", why)
+	if was == Starting && wanted {
+		// Why it did not boot is found out by its boot's goroutine. Until then nothing is started in its place.
+		g.retryAt = e.At.Add(backoff(g.failures + 1))
 	}
 }

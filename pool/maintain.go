@@ -34,15 +34,17 @@ func (p *Pool) maintain() (leave bool) {
 	p.old = kept
 	for _, g := range p.old {
 		p.escalateWorkers(g, now, sooner)
+		p.checkRequests(g, now, sooner)
 	}
 	if p.next != nil {
 		p.escalateWorkers(p.next, now, sooner)
 	}
 	if p.cur != nil && !p.stopping {
 		p.escalateWorkers(p.cur, now, sooner)
-		p.checkRequests(now, sooner)
+		p.checkRequests(p.cur, now, sooner)
 		p.checkQueue(now, sooner)
 		p.checkIdle(now, sooner)
+		p.reportRefused(now, sooner)
 		p.fill(now, sooner)
 	}
 	if p.stopping && len(p.old) == 0 {
@@ -96,16 +98,16 @@ func (p *Pool) warn(lines []logLine) {
 	}
 }
 
-// checkRequests ends requests that run longer than they may. Owner only.
-func (p *Pool) checkRequests(now time.Time, sooner func(time.Time)) {
-	limit := p.cur.cfg.RequestTimeout
+// checkRequests ends requests that run longer than they may, in a generation that drains, too. Owner only.
+func (p *Pool) checkRequests(g *generation, now time.Time, sooner func(time.Time)) {
+	limit := g.cfg.RequestTimeout
 	if limit <= 0 {
 		return
 	}
 	sooner(now.Add(min(max(limit/4, 20*time.Millisecond), time.Second)))
 	var late []logLine
 	p.mu.Lock()
-	for w := range p.cur.workers {
+	for w := range g.workers {
 		if ran := now.Sub(w.since); w.inUse && !w.aborts && w.state == Busy && ran >= limit {
 			w.aborts, w.why = true, "request_terminate_timeout"
 			p.counts.TimedOut++
@@ -131,8 +133,30 @@ func (p *Pool) checkQueue(now time.Time, sooner func(time.Time)) {
 			return
 		}
 		p.queue.pop()
+		p.refusedLate++
 		q.reason = errQueueTime
 		q.ch <- nil
+	}
+}
+
+// refusedEvery is how often an overloaded pool says so.
+const refusedEvery = 10 * time.Second
+
+// reportRefused logs how many requests were answered with 503 since it last did. Owner only.
+func (p *Pool) reportRefused(now time.Time, sooner func(time.Time)) {
+	p.mu.Lock()
+	full, late := p.refusedFull, p.refusedLate
+	if next := p.refusedLogged.Add(refusedEvery); full+late > 0 && now.Before(next) {
+		sooner(next)
+		full, late = 0, 0
+	}
+	if full+late > 0 {
+		p.refusedFull, p.refusedLate, p.refusedLogged = 0, 0, now
+	}
+	p.mu.Unlock()
+	if full+late > 0 {
+		p.log.Warn(fmt.Sprintf("%d requests were answered with 503: %d found the listen queue full (pm.queue_limit), %d waited too long in it (pm.queue_timeout); pm.max_children is %d",
+			full+late, full, late, p.cfg.Sizing.MaxChildren))
 	}
 }
 
@@ -178,7 +202,7 @@ func (p *Pool) fill(now time.Time, sooner func(time.Time)) {
 	}
 	if g.zyg == nil {
 		if err := p.startZygote(g); err != nil {
-			p.delay(g, err)
+			p.delay(g, err, true)
 			sooner(g.retryAt)
 		}
 		return

@@ -44,6 +44,9 @@ type Pool struct {
 	due    time.Time // when the owner looks next
 	counts Counters
 
+	refusedFull, refusedLate int64 // requests answered with 503 that have not been reported yet
+	refusedLogged            time.Time
+
 	// The owner's own.
 	next     *generation   // being built; nil when none is
 	old      []*generation // draining
@@ -177,7 +180,12 @@ func (p *Pool) Acquire(r *fcgi.Request) (*fcgi.WorkerConn, error) {
 	}
 	if p.queue.len >= p.cfg.QueueLimit {
 		p.counts.Rejected++
+		p.refusedFull++
+		owner := p.refusedFull == 1 // who is to report it
 		p.mu.Unlock()
+		if owner {
+			p.wake()
+		}
 		return nil, errQueueFull
 	}
 	q := p.queue.push(now)
@@ -341,7 +349,7 @@ func (p *Pool) lost(w *Worker, r *fcgi.Request, res *fcgi.Result) {
 		if aborted {
 			w.end = escalate(terminate, res.Ended)
 		} else {
-			w.why = "lost"
+			w.why = lostRequest
 			w.end = escalate(destroy, res.Ended)
 		}
 	}
@@ -391,6 +399,8 @@ func (p *Pool) must(w *Worker, e Event) {
 const (
 	replacedGeneration = "its generation has been replaced"
 	stoppingPool       = "the pool is stopping"
+	lostRequest        = "lost"
+	didNotBoot         = "did not boot"
 )
 
 // retire lets an idle or starting worker go. mu is held. It reports true: the owner has to look.

@@ -277,6 +277,7 @@ func TestQueueLimit(t *testing.T) {
 	if got := r.pool.Status().Counters.Rejected; got != 1 {
 		t.Errorf("%d rejected, want 1", got)
 	}
+	r.logged("1 requests were answered with 503: 1 found the listen queue full (pm.queue_limit)")
 }
 
 func TestQueueTimeout(t *testing.T) {
@@ -301,6 +302,32 @@ func TestRequestTimeout(t *testing.T) {
 	r.want(200, "/")
 	r.logged(`request "GET /hang" execution timed out`)
 	r.logged("request_terminate_timeout")
+}
+
+// TestRequestTimeoutOfAnOldGeneration: a reload, or a stop, is no way around request_terminate_timeout.
+func TestRequestTimeoutOfAnOldGeneration(t *testing.T) {
+	for name, next := range map[string]func(r *rig, c Config){
+		"reload": func(r *rig, c Config) { r.start(c) },
+		"stop":   func(r *rig, _ Config) { go r.end(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			c := r.config(static(1))
+			c.RequestTimeout = 500 * time.Millisecond
+			r.start(c)
+			status := make(chan int, 1)
+			go func() {
+				_, s, _ := get(r.addr, "/hang")
+				status <- s
+			}()
+			r.eventually("the request is at a worker", func() bool { return r.pool.Status().Active == 1 })
+			next(r, c)
+			if got := <-status; got != 504 {
+				t.Errorf("status %d, want 504", got)
+			}
+			r.logged("execution timed out")
+		})
+	}
 }
 
 func TestDynamicFollowsTheQueue(t *testing.T) {
@@ -400,6 +427,11 @@ func TestCrash(t *testing.T) {
 	r.start(r.config(static(2)))
 	r.want(502, "/crash")
 	r.logged("on signal 9 (SIGKILL)")
+	for line := range strings.Lines(r.log.String()) {
+		if strings.Contains(line, "SIGKILL") && !strings.Contains(line, "[WARN]") {
+			t.Errorf("a crash is no warning: %s", line)
+		}
+	}
 	r.logged(`lost its request "GET /crash"`)
 	r.idle(2)
 	r.want(200, "/")
@@ -569,6 +601,43 @@ func TestBootFailureIsNoStorm(t *testing.T) {
 	if n := r.pool.Status().Counters.Spawned; n > 2 {
 		t.Errorf("%d workers were forked for a start with two", n)
 	}
+}
+
+// TestBootFailureOfAReplacementStartsOneWorkerATime guards against a worker's death being answered with another start
+// before its failure to boot has been counted; and against a reason that nobody listened to.
+func TestBootFailureOfAReplacementStartsOneWorkerATime(t *testing.T) {
+	r := newRig(t)
+	broken := filepath.Join(t.TempDir(), "broken")
+	c := r.config(static(1), Directive{"boot", "broken@" + broken})
+	c.CatchOutput = false
+	r.start(c)
+	pid := r.want(200, "/")
+	if err := os.WriteFile(broken, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	failures := 0
+	r.eventually("several failures to boot", func() bool {
+		got := make(chan int, 1)
+		r.pool.post(func() { got <- r.pool.cur.failures })
+		failures = <-got
+		return failures >= 3
+	})
+	// The first worker, and one for each failure; one more may be on its way.
+	if n := r.pool.Status().Counters.Spawned; n > int64(failures)+2 {
+		t.Errorf("%d workers were forked for %d failures", n, failures)
+	}
+	r.logged("worker.php is broken")
+	if n := strings.Count(r.log.String(), "boot failed, trying again"); n != 1 {
+		t.Errorf("reported %d times", n)
+	}
+	if err := os.Remove(broken); err != nil {
+		t.Fatal(err)
+	}
+	r.idle(1)
+	r.want(200, "/")
 }
 
 func TestLaterReloadWins(t *testing.T) {
