@@ -36,6 +36,7 @@ type Result struct {
 	Started    time.Time // worker handed over
 	Ended      time.Time // IDLE seen, or worker lost
 	Stats      Stats     // of the IDLE record; zero if lost
+	Head       []byte    // head of the worker's response: its CGI headers up to the empty line, of which the first 64 KiB; empty unless Server.KeepHead asks for it, and where we answered
 	Retrying   bool      // the request is about to be tried on another worker
 	ClientGone bool      // the web server closed, or aborted, before the response had ended
 }

@@ -163,13 +163,19 @@ func TestForwardingDoesNotAllocate(t *testing.T) {
 	}
 	answer := response1(12)
 	cut := len(answer) - len(idle())
-	for name, parts := range map[string][][]byte{
-		"normal":       {answer},
-		"early finish": {answer[:cut], answer[cut:]},
+	keepHead := func(s *Server) { s.KeepHead = always }
+	for name, tt := range map[string]struct {
+		parts  [][]byte
+		change func(*Server)
+	}{
+		"normal":                     {parts: [][]byte{answer}},
+		"early finish":               {parts: [][]byte{answer[:cut], answer[cut:]}},
+		"normal with its head":       {parts: [][]byte{answer}, change: keepHead},
+		"early finish with its head": {parts: [][]byte{answer[:cut], answer[cut:]}, change: keepHead},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newBenchPool(t, 2, parts...)
-			_, path := serve(t, p, nil)
+			p := newBenchPool(t, 2, tt.parts...)
+			_, path := serve(t, p, tt.change)
 			request := nginxGet(true)
 			c := dial(t, path)
 			buf := make([]byte, 4096)

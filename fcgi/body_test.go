@@ -320,7 +320,7 @@ func TestWorkerDiesWithinABody(t *testing.T) {
 		_, _ = w.stdin(r)
 		return errLeave
 	})
-	_, path := serve(t, p, func(s *Server) { s.Retry = true })
+	_, path := serve(t, p, func(s *Server) { s.Retry = always })
 	c := dial(t, path)
 	c.send(head(1, true, "REQUEST_METHOD", "PUT", "CONTENT_LENGTH", "1000000"), stdin(1, "ab"))
 	if diff := cmp.Diff(want502, c.answer(1)); diff != "" {

@@ -3,6 +3,7 @@ package fcgi
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -26,6 +27,7 @@ type conn struct {
 	errno   syscall.Errno // of writeFn
 	late    time.Time     // when the half-sent request runs out of time; zero: not half-sent
 	unix    bool
+	peer    netip.Addr
 	lingers bool // close with care: the web server may be writing still
 
 	waiting atomic.Bool // between two requests, with nothing read
@@ -42,6 +44,7 @@ type conn struct {
 type accepted struct {
 	fd   int
 	unix bool
+	peer netip.Addr // zero for a unix socket
 }
 
 // verdict is what run found the connection to need.
@@ -81,7 +84,7 @@ func (c *conn) open(a accepted) {
 	if c.s.closed.Load() {
 		c.cut() // Close may have looked before there was anything to cut
 	}
-	c.unix, c.late, c.lingers = a.unix, time.Time{}, false
+	c.unix, c.peer, c.late, c.lingers = a.unix, a.peer, time.Time{}, false
 }
 
 func (c *conn) close() {

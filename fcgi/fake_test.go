@@ -158,6 +158,7 @@ func serveHello(w *fakeWorker) error {
 type finished struct {
 	Result
 	Params map[string]string
+	Peer   string
 }
 
 // fakePool is a Backend with workers in goroutines. A lost worker is replaced.
@@ -262,7 +263,8 @@ func (p *fakePool) Responded(*WorkerConn) {
 }
 
 func (p *fakePool) Finish(w *WorkerConn, r *Request, res *Result) {
-	f := finished{Result: *res, Params: map[string]string{}}
+	f := finished{Result: *res, Params: map[string]string{}, Peer: r.Peer().String()}
+	f.Head = bytes.Clone(res.Head)
 	r.Params(func(name, value []byte) bool {
 		f.Params[string(name)] = string(value)
 		return true
@@ -385,3 +387,5 @@ func receive[T any](tb testing.TB, ch <-chan T) T {
 		panic("unreachable")
 	}
 }
+
+func always() bool { return true }

@@ -19,7 +19,7 @@ const (
 // connection ends.
 func (c *conn) exchange() bool {
 	r := c.req
-	r.started = time.Now()
+	r.started, r.peer = time.Now(), c.peer
 	if !c.late.IsZero() {
 		c.late = time.Time{}
 		_ = c.file.SetReadDeadline(c.late)
@@ -30,7 +30,8 @@ func (c *conn) exchange() bool {
 		if err != nil {
 			return c.unserved(err) && c.next(keep)
 		}
-		r.response = response{res: Result{Started: time.Now()}}
+		r.response = response{res: Result{Started: time.Now()}, keeps: c.s.KeepHead != nil && c.s.KeepHead()}
+		r.kept = r.kept[:0]
 		switch c.forward(w) {
 		case again:
 			r.tried = true
@@ -256,13 +257,13 @@ func (c *conn) lost(w *WorkerConn, err error, rest []byte) outcome {
 	status := w.abortStatus()
 	complete := r.ended && r.rem == 0
 	unseen := len(w.unsent) == r.w // the socket was broken before it took a byte
-	retry := c.s.Retry && (r.safe || unseen) && !r.tried && !r.sent && !r.gone && status == 0 && r.state == whole
+	retry := c.s.Retry != nil && c.s.Retry() && (r.safe || unseen) && !r.tried && !r.sent && !r.gone && status == 0 && r.state == whole
 	if status == 0 {
 		status = 502
 	}
 	r.res.Retrying = retry
 	if !r.sent {
-		r.res.BytesOut, r.res.AppStatus, r.res.Status = 0, 0, 0
+		r.res.BytesOut, r.res.AppStatus, r.res.Status, r.res.Head = 0, 0, 0, nil
 		if !retry && !r.gone {
 			r.res.Status = status
 		}

@@ -155,7 +155,7 @@ func FuzzResponse(f *testing.F) {
 	f.Add([]byte("PHP Fatal error: garbage"), uint8(3))
 	f.Fuzz(func(t *testing.T, b []byte, piece uint8) {
 		r := &Request{id: 1}
-		r.out = new(buffer)
+		r.out, r.keeps = new(buffer), true
 		w := &WorkerConn{}
 		var sent []byte
 		var err error
@@ -169,6 +169,7 @@ func FuzzResponse(f *testing.F) {
 			r.fill = copy(r.out[:], r.out[r.tail:r.fill])
 		}
 		ended := false
+		var out []byte
 		for len(sent) > 0 {
 			if ended {
 				t.Fatalf("%q behind END_REQUEST", sent)
@@ -187,15 +188,32 @@ func FuzzResponse(f *testing.F) {
 				break
 			}
 			ended = h.typ == TypeEndRequest
+			if h.typ == TypeStdout {
+				out = append(out, sent[headerLen:headerLen+h.content]...)
+			}
 			sent = sent[h.size():]
 		}
 		if r.idle && !ended {
 			t.Fatal("IDLE without END_REQUEST")
 		}
+		if r.idle && !bytes.Equal(r.res.Head, plainHead(out)) {
+			t.Fatalf("head %q of %q", r.res.Head, out)
+		}
 		if r.rem < 0 || r.fill < 0 || r.fill > maxRecord {
 			t.Fatalf("rem %d, fill %d", r.rem, r.fill)
 		}
 	})
+}
+
+// plainHead finds the end of the head in the plainest way.
+func plainHead(out []byte) []byte {
+	n := min(len(out), maxHead)
+	for _, empty := range []string{"\n\n", "\n\r\n"} {
+		if at := strings.Index("\n"+string(out), empty); at >= 0 {
+			n = min(n, at+len(empty)-1)
+		}
+	}
+	return out[:n]
 }
 
 // FuzzServer feeds bytes to a whole server, which serves a normal request afterwards.

@@ -98,43 +98,31 @@ func (e *DisallowedError) Error() string {
 	return fmt.Sprintf("Connection disallowed: IP address '%s' has been dropped.", e.Addr)
 }
 
-// allows asks Allow about the client of an accepted connection. One whose address cannot be told is refused.
-func (l *Listener) allows(fd int, log func(error)) bool {
-	var addr netip.Addr
-	switch sa, err := unix.Getpeername(fd); sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		addr = netip.AddrFrom4(sa.Addr)
-	case *unix.SockaddrInet6:
-		addr = netip.AddrFrom16(sa.Addr).Unmap()
-	default:
-		if err != nil && !errors.Is(err, unix.ENOTCONN) { // it has left already
-			log(fmt.Errorf("getpeername: %w", err))
-		}
-		return false
-	}
-	if !l.Allow(addr) {
-		log(&DisallowedError{addr})
-		return false
-	}
-	return true
-}
-
-// acceptAll calls f for each connection until the listener is woken or closed, or
-// accepting fails for good. log is told of passing trouble (no descriptors left).
-func (l *Listener) acceptAll(f func(fd int), log func(error)) error {
+// acceptAll calls f for each connection, with the client's address if it is tcp, until the listener is
+// woken or closed, or accepting fails for good. log is told of passing trouble (no descriptors left).
+func (l *Listener) acceptAll(f func(fd int, peer netip.Addr), log func(error)) error {
 	var fatal error
+	var from unix.RawSockaddrAny
 	err := l.raw.Read(func(fd uintptr) bool {
 		var pause time.Duration
 		for n := 1; ; n++ {
-			c, errno := accept(int(fd))
+			var c int
+			var errno syscall.Errno
+			var peer netip.Addr
+			if l.unix {
+				c, errno = accept(int(fd))
+			} else if c, errno = acceptFrom(int(fd), &from); errno == 0 {
+				peer = ipOf(&from)
+			}
 			switch errno {
 			case 0:
 				pause = 0
-				if l.Allow != nil && !l.unix && !l.allows(c, log) {
-					unix.Close(c)
+				if l.Allow != nil && !l.unix && (!peer.IsValid() || !l.Allow(peer)) {
+					log(&DisallowedError{peer})
+					closeFD(c)
 					continue
 				}
-				f(c)
+				f(c, peer)
 				if n%32 == 0 {
 					runtime.Gosched() // those accepted get their turn in a flood, too
 				}

@@ -97,7 +97,7 @@ func TestLosingAWorkerCostsAtMostItsRequest(t *testing.T) {
 				<-counted
 				return tt.script(w)
 			})
-			_, path := serve(t, p, func(s *Server) { s.Retry = tt.retry })
+			_, path := serve(t, p, func(s *Server) { s.Retry = func() bool { return tt.retry } })
 			before := openFDs(t)
 			close(counted)
 			c := dial(t, path)
@@ -143,7 +143,7 @@ func TestRequestThatNoWorkerHasSeenIsTriedAgain(t *testing.T) {
 	leave := make(chan struct{})
 	w := p.start(func(*fakeWorker) error { <-leave; return errLeave })
 	p.start(serveHello)
-	_, path := serve(t, p, func(s *Server) { s.Retry = true })
+	_, path := serve(t, p, func(s *Server) { s.Retry = always })
 	close(leave)
 	eventually(t, "the worker has left", func() bool {
 		n, errno := peek(w.fd, make([]byte, 1))

@@ -3,6 +3,7 @@ package fcgi
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -35,9 +36,11 @@ type Request struct {
 	checked
 	tried   bool // on a worker that was lost
 	started time.Time
+	peer    netip.Addr // the connection's, which r may outlive
 
 	finishFn func() // finishLater, made once
 	reply    []byte // management answers and refusals, not sent yet
+	kept     []byte // the memory of Result.Head
 
 	response
 }
@@ -95,6 +98,9 @@ func (r *Request) ID() uint16 { return r.id }
 // Started is when the request's head had been read.
 func (r *Request) Started() time.Time { return r.started }
 
+// Peer is the web server's IP address; the zero Addr when it has come through a unix socket.
+func (r *Request) Peer() netip.Addr { return r.peer }
+
 // Param returns the value of a param, the last one of that name. It points into
 // the request's buffer: not to be kept, not to be changed.
 func (r *Request) Param(name string) ([]byte, bool) { return findParam(r.paramBytes(), name) }
@@ -139,7 +145,10 @@ func (r *Request) reset() {
 	if cap(r.reply) > keptBuffer {
 		r.reply = nil
 	}
-	*r = Request{c: r.c, buf: r.buf, n: n, joined: r.joined[:0], reply: r.reply[:0], finishFn: r.finishFn}
+	if cap(r.kept) > keptBuffer {
+		r.kept = nil
+	}
+	*r = Request{c: r.c, buf: r.buf, n: n, joined: r.joined[:0], reply: r.reply[:0], kept: r.kept[:0], finishFn: r.finishFn}
 }
 
 // room makes place for at least one byte more, for the whole record that is being

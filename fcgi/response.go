@@ -15,6 +15,8 @@ type response struct {
 	tail  int
 	rem   int         // bytes of the record being forwarded that are still to come
 	head  bool        // the first STDOUT has been seen
+	keeps bool        // res.Head is wanted and not complete
+	more  int         // bytes of content of the record being forwarded that res.Head has not been offered yet
 	ended bool        // END_REQUEST seen: the response is over
 	idle  bool        // IDLE seen: the request is over
 	sent  bool        // bytes of the response have been handed to the connection
@@ -41,6 +43,7 @@ func (r *Request) scan(w *WorkerConn, backend Backend) (keep int, err error) {
 	b := r.out[:r.fill]
 	at := 0
 	r.tail = 0
+	r.keepHead(b, r.more)
 	for at < len(b) {
 		if r.rem > 0 {
 			n := min(r.rem, len(b)-at)
@@ -85,6 +88,7 @@ func (r *Request) scan(w *WorkerConn, backend Backend) (keep int, err error) {
 				r.head = true
 				r.res.Status = statusOf(rest[headerLen:min(len(rest), headerLen+h.content)])
 			}
+			r.keepHead(rest[headerLen:], h.content)
 		case h.typ == TypeStderr:
 		case h.typ == TypeEndRequest:
 			if h.content != 8 {
@@ -140,6 +144,34 @@ func (r *Request) private(w *WorkerConn, backend Backend, h header, content []by
 	}
 	return nil // READY again, and what later versions may say
 }
+
+// keepHead adds to res.Head what belongs there of a record's content: of what b begins with of its next n bytes. The
+// rest of them is at the front of what is scanned next.
+func (r *Request) keepHead(b []byte, n int) {
+	b = b[:min(n, len(b))]
+	r.more = n - len(b)
+	for r.keeps && len(b) > 0 {
+		line := b
+		if end := bytes.IndexByte(b, '\n'); end >= 0 {
+			line = b[:end+1]
+		}
+		b = b[len(line):]
+		line = line[:min(len(line), maxHead-len(r.kept))]
+		r.kept = append(r.kept, line...)
+		r.keeps = !endsHead(r.kept) && len(r.kept) < maxHead
+		r.res.Head = r.kept
+	}
+}
+
+// endsHead says whether the last line of b is empty.
+func endsHead(b []byte) bool {
+	b, whole := bytes.CutSuffix(b, []byte("\n"))
+	b = bytes.TrimSuffix(b, []byte("\r"))
+	return whole && (len(b) == 0 || b[len(b)-1] == '\n')
+}
+
+// maxHead bounds Result.Head, in bytes.
+const maxHead = 64 << 10
 
 // statusOf is the status in the CGI headers at the front of b (RFC 3875, section 6.3.3):
 // 200 without one. What goes past b is not looked at: PHP sends Status first.

@@ -3,6 +3,7 @@ package fcgi
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,8 +15,12 @@ type Server struct {
 	Backend Backend
 	// Retry tries a request once more, on another worker, when its worker is lost before the
 	// first byte of the response: an idempotent one (RFC 9110, section 9.2.2), or any that the
-	// worker cannot have seen. The request must be held as a whole: a streamed body is gone.
-	Retry bool
+	// worker cannot have seen. The request must be held as a whole: a streamed body is gone. It is
+	// asked when a worker was lost, from many goroutines; nil is no.
+	Retry func() bool
+	// KeepHead, if not nil, is asked for each worker that a request gets whether Result.Head is
+	// wanted. It is called from many goroutines.
+	KeepHead func() bool
 	// Log is told of the problems of single connections and requests, each with its context;
 	// nil discards them. It is called from many goroutines.
 	Log func(err error)
@@ -97,7 +102,7 @@ func (s *Server) Serve(l *Listener) error {
 	s.serving++
 	s.mu.Unlock()
 
-	err := l.acceptAll(func(fd int) { s.take(fd, l.unix) }, s.logf)
+	err := l.acceptAll(func(fd int, peer netip.Addr) { s.take(accepted{fd, l.unix, peer}) }, s.logf)
 
 	s.mu.Lock()
 	delete(s.listeners, l)
@@ -112,11 +117,11 @@ func (s *Server) Serve(l *Listener) error {
 }
 
 // take gives a new connection to a goroutine.
-func (s *Server) take(fd int, unix bool) {
+func (s *Server) take(a accepted) {
 	s.mu.Lock()
 	if s.draining.Load() {
 		s.mu.Unlock()
-		closeFD(fd)
+		closeFD(a.fd)
 		return
 	}
 	s.busy++
@@ -131,7 +136,7 @@ func (s *Server) take(fd int, unix bool) {
 		go c.loop()
 	}
 	s.mu.Unlock()
-	c.wake <- accepted{fd, unix}
+	c.wake <- a
 }
 
 // park keeps c's goroutine for the next connection. False: it is not needed any more.

@@ -286,7 +286,7 @@ func TestAbort(t *testing.T) {
 	t.Run("before the response", func(t *testing.T) {
 		p := newPool(t, 0, nil)
 		w := p.start(after(func(w *fakeWorker, _ *fakeRequest) error { io.Copy(io.Discard, w); return errLeave }))
-		_, path := serve(t, p, func(s *Server) { s.Retry = true })
+		_, path := serve(t, p, func(s *Server) { s.Retry = always })
 		c := dial(t, path)
 		c.send(get(1, true))
 		eventually(t, "the worker has the request", func() bool { return len(p.idle) == 0 })
@@ -345,7 +345,7 @@ func TestAbort(t *testing.T) {
 	})
 	t.Run("when idle", func(t *testing.T) {
 		p := newPool(t, 1, serveHello)
-		_, path := serve(t, p, func(s *Server) { s.Retry = true })
+		_, path := serve(t, p, func(s *Server) { s.Retry = always })
 		w := <-p.idle
 		w.Abort(503)
 		p.idle <- w

@@ -63,7 +63,7 @@ func newRig(t *testing.T) *rig {
 		Log:    hclog.New(&hclog.LoggerOptions{Output: r.log, Level: hclog.Debug}),
 		Output: func(Source) io.WriteCloser { return r.out },
 	})
-	srv := &fcgi.Server{Backend: r.pool, Retry: true}
+	srv := &fcgi.Server{Backend: r.pool, Retry: func() bool { return true }}
 	l := listenUnix(t, r.addr)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()

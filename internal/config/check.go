@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"php-supervisor/internal/logging"
 )
 
 // checker does what php-fpm does after reading: it checks how directives fit
@@ -81,9 +83,9 @@ func (c *checker) postProcess() error {
 		if p.AccessLog == "" {
 			continue
 		}
-		if text := checkAccessFormat(p.AccessFormat); text != "" {
+		if _, err := logging.CompileAccessFormat(p.AccessFormat); err != nil {
 			return &Error{Lines: []Message{
-				{LevelWarning, text},
+				{LevelWarning, err.Error()},
 				{LevelError, fmt.Sprintf("[pool %s] wrong format for access.format '%s'", p.Name, p.AccessFormat)},
 			}}
 		}

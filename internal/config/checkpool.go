@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"time"
+
+	"php-supervisor/internal/logging"
 )
 
 // pool checks one pool in php-fpm's order. shared marks the invisible pool of
@@ -56,7 +58,7 @@ func (c *checker) pool(p *Pool, shared bool) (status *Pool, err error) {
 	if p.AccessLog != "" {
 		p.AccessLog = c.paths.full(p.AccessLog, p, defaultPrefix)
 		if !p.set.has("access.format") {
-			p.AccessFormat = defaultAccessFormat
+			p.AccessFormat = logging.DefaultAccessFormat
 			p.set["access.format"] = origin{}
 		}
 	}

@@ -231,6 +231,18 @@ func TestOptionsOfTheCommandLine(t *testing.T) {
 	}
 }
 
+// Of several words in braces before a token the last one counts, as in php-fpm and as the access log does.
+func TestAccessFormatIsWhatTheLogTakes(t *testing.T) {
+	const format = "%{%s}{%Y}t %{x}{X-Foo}o"
+	p, _, err := loadText(t, "access.log = /dev/null\naccess.format = \""+format+"\"\n", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.AccessFormat != format {
+		t.Errorf("got %s, want %s", p.AccessFormat, format)
+	}
+}
+
 func TestPrefixInChroot(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(dir+"/root", 0o755); err != nil {

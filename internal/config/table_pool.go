@@ -1,5 +1,7 @@
 package config
 
+import "php-supervisor/internal/logging"
+
 // poolSettings are the directives of a pool: php-fpm's in the order of its dump,
 // then our own.
 var poolSettings = append([]Setting{
@@ -143,7 +145,7 @@ var poolSettings = append([]Setting{
 	},
 	{
 		Name: "access.format", Section: SectionPool, Kind: KindString,
-		Help: "The line of the access log. With `access.log` and this left out: `" + defaultAccessFormat + "`.",
+		Help: "The line of the access log. With `access.log` and this left out: `" + logging.DefaultAccessFormat + "`.",
 		pool: func(p *Pool) any { return &p.AccessFormat },
 	},
 	{

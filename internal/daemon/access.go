@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"os"
 	"strconv"
 	"sync"
@@ -21,7 +22,43 @@ func openAccess(p *config.Pool) (*logging.AccessLog, error) {
 	return a, nil
 }
 
-var entries = sync.Pool{New: func() any { return new(logging.Entry) }}
+// accessEntry is an entry with what it refers to, in one piece of memory.
+type accessEntry struct {
+	logging.Entry
+	head responseHead
+}
+
+var entries = sync.Pool{New: func() any { return new(accessEntry) }}
+
+// needsHead is fcgi.Server.KeepHead.
+func (s *site) needsHead() bool {
+	a := s.access.Load()
+	return a != nil && a.NeedsHead()
+}
+
+// responseHead is fcgi.Result.Head.
+type responseHead []byte
+
+// Header implements logging.HeaderLookup: like php-fpm, it takes the first header of exactly that name that has a value. A
+// line that was cut off is none.
+func (h *responseHead) Header(name string) ([]byte, bool) {
+	rest := []byte(*h)
+	for {
+		line, after, whole := bytes.Cut(rest, newline)
+		if !whole {
+			return nil, false
+		}
+		rest = after
+		if len(line) <= len(name) || line[len(name)] != ':' || string(line[:len(name)]) != name {
+			continue
+		}
+		if value := bytes.Trim(line[len(name)+1:], " \t\r"); len(value) > 0 {
+			return value, true
+		}
+	}
+}
+
+var newline = []byte("\n")
 
 // logAccess is pool.Hooks.Access.
 func (s *site) logAccess(name string, pid int, r *fcgi.Request, res *fcgi.Result) {
@@ -29,23 +66,26 @@ func (s *site) logAccess(name string, pid int, r *fcgi.Request, res *fcgi.Result
 	if a == nil {
 		return
 	}
-	e := entries.Get().(*logging.Entry)
+	e := entries.Get().(*accessEntry)
 	defer entries.Put(e)
 	param := func(name string) []byte {
 		v, _ := r.Param(name)
 		return v
 	}
-	*e = logging.Entry{
+	e.head = res.Head
+	e.Entry = logging.Entry{
 		Pool: name, PID: pid, ParentPID: os.Getpid(),
 		Method: param("REQUEST_METHOD"), URI: param("SCRIPT_NAME"), Script: param("SCRIPT_FILENAME"),
-		Query: param("QUERY_STRING"), User: param("REMOTE_USER"), Peer: "",
+		Query: param("QUERY_STRING"), User: param("REMOTE_USER"), Peer: r.Peer(),
 		Status:   res.Status,
 		Accepted: r.Started(), Ended: res.Ended, Duration: res.Ended.Sub(r.Started()),
 		CPUUser: res.Stats.User, CPUSystem: res.Stats.System, Memory: res.Stats.Peak,
-		Params: r,
+		Params: r, Headers: &e.head,
 	}
-	if n, err := strconv.ParseInt(string(param("CONTENT_LENGTH")), 10, 64); err == nil {
-		e.ContentLength = n
+	if v := param("CONTENT_LENGTH"); len(v) > 0 { // an error is memory, and many requests have none
+		if n, err := strconv.ParseInt(string(v), 10, 64); err == nil {
+			e.ContentLength = n
+		}
 	}
-	a.Log(e)
+	a.Log(&e.Entry)
 }

@@ -81,10 +81,12 @@ func (c *change) do(ctx context.Context, d *Daemon) error {
 		}
 		return failure(exitSoftware, "[pool %s] the old generation goes on: %w", s.name, err)
 	}
+	if err := s.socket.adapt(c.cfg); err != nil { // clients that can connect no more would not be told by a failed reload either
+		s.log.Error(err.Error())
+	}
 	s.unwatch()
 	s.cfg = c.cfg
-	s.bare.Store(!c.cfg.DecorateWorkersOutput)
-	s.allowed.Store(c.cfg.AllowedClients)
+	s.apply(c.cfg)
 	if old := s.access.Swap(c.access); old != nil {
 		old.Close()
 	}

@@ -171,7 +171,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 		}
 		changes = append(changes, c)
 	}
-	d.logs.configure(cfg, d.o)
+	d.logs.configure(d.cfg, cfg)
 
 	var wg sync.WaitGroup
 	errs := make([]error, len(changes))
@@ -195,7 +195,11 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	d.cfg, d.sites = cfg, sites
 	d.mu.Unlock()
 	for _, s := range gone {
-		d.logs.Logger.Info(fmt.Sprintf("[pool %s] is no longer configured, and drains", s.name))
+		why := "is no longer configured"
+		if slices.ContainsFunc(sites, func(other *site) bool { return other.name == s.name }) {
+			why = fmt.Sprintf("listens elsewhere now, no longer on '%s'", s.cfg.Listen)
+		}
+		s.log.Info(why + ", and drains")
 		drain, cancel := drainContext(ctx, cfg)
 		s.stop(drain)
 		cancel()

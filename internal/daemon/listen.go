@@ -139,12 +139,35 @@ func clearPath(p *config.Pool) error {
 	return nil
 }
 
-func listen(fd int, p *config.Pool, path string) (*socket, error) {
-	backlog := p.ListenBacklog
-	if backlog < 0 {
-		backlog = unix.SOMAXCONN
+// backlog is what listen(2) takes.
+func backlog(p *config.Pool) int {
+	if p.ListenBacklog < 0 {
+		return unix.SOMAXCONN
 	}
-	if err := unix.Listen(fd, backlog); err != nil {
+	return p.ListenBacklog
+}
+
+// adapt brings a socket whose address stays to a reload's new settings.
+func (s *socket) adapt(p *config.Pool) error {
+	var errs []error
+	if s.path != "" && s.ino != 0 && inode(s.path) == s.ino {
+		errs = append(errs,
+			os.Chown(s.path, p.Socket.UID, p.Socket.GID), // -1 changes nothing
+			os.Chmod(s.path, p.Socket.Mode.Perm()))
+	}
+	rc, err := s.file.SyscallConn()
+	if err == nil {
+		var listenErr error
+		err = errors.Join(rc.Control(func(fd uintptr) { listenErr = unix.Listen(int(fd), backlog(p)) }), listenErr)
+	}
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return fmt.Errorf("apply the settings of socket '%s': %w", p.Listen, err)
+	}
+	return nil
+}
+
+func listen(fd int, p *config.Pool, path string) (*socket, error) {
+	if err := unix.Listen(fd, backlog(p)); err != nil {
 		unix.Close(fd)
 		return nil, bindError(p, err)
 	}

@@ -46,9 +46,22 @@ func openLogs(cfg *config.Config, o Options) (*logs, error) {
 	return &logs{l, file}, nil
 }
 
-// configure applies what a reload may change.
-func (l *logs) configure(cfg *config.Config, _ Options) {
+// configure applies what a reload may change, and says what it does not.
+func (l *logs) configure(before, cfg *config.Config) {
 	l.SetLevel(Level(cfg.Global.LogLevel))
+	for _, s := range []struct {
+		name    string
+		changed bool
+	}{
+		{"error_log", before.Global.ErrorLog != cfg.Global.ErrorLog},
+		{"log_format", before.Global.LogFormat != cfg.Global.LogFormat},
+		{"log_limit", before.Global.LogLimit != cfg.Global.LogLimit},
+		{"control", before.Global.Control != cfg.Global.Control},
+	} {
+		if s.changed {
+			l.Warn(s.name + " has changed; that takes effect at a restart, not at a reload")
+		}
+	}
 }
 
 func (l *logs) messages(ms []config.Message) {

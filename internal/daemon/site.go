@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -33,14 +34,14 @@ type site struct {
 	running sync.WaitGroup // the server's and the watch's goroutines
 	cancel  context.CancelFunc
 	bare    atomic.Bool // decorate_workers_output = no
+	retry   atomic.Bool // request_retry = idempotent
 	allowed atomic.Pointer[config.AllowedClients]
 }
 
 // newSite makes all of a pool that can fail before anything runs.
 func (d *Daemon) newSite(ctx context.Context, cfg *config.Config, p *config.Pool) (_ *site, err error) {
 	s := &site{name: p.Name, log: logging.ForPool(d.logs.Logger, p.Name), cfg: p}
-	s.bare.Store(!p.DecorateWorkersOutput)
-	s.allowed.Store(p.AllowedClients)
+	s.apply(p)
 	if s.pc, err = d.poolConfig(ctx, cfg, p); err != nil {
 		return nil, err
 	}
@@ -67,11 +68,19 @@ func (d *Daemon) newSite(ctx context.Context, cfg *config.Config, p *config.Pool
 		Access: s.logAccess,
 	})
 	s.server = &fcgi.Server{
-		Backend: s.pool,
-		Retry:   p.RequestRetry == config.RetryIdempotent,
-		Log:     s.connectionError,
+		Backend:  s.pool,
+		Retry:    s.retry.Load,
+		KeepHead: s.needsHead,
+		Log:      s.connectionError,
 	}
 	return s, nil
+}
+
+// apply takes over the settings that are asked for with each request or message.
+func (s *site) apply(p *config.Pool) {
+	s.bare.Store(!p.DecorateWorkersOutput)
+	s.retry.Store(p.RequestRetry == config.RetryIdempotent)
+	s.allowed.Store(p.AllowedClients)
 }
 
 // connectionError logs what went wrong with one connection: a refused client is the administrator's business, the others are web
@@ -185,11 +194,31 @@ func (s *site) reopen() error {
 	return nil
 }
 
-// stop lets requests finish until ctx ends, and returns when nothing of the site is left.
+// lastWords is how long answers may take to reach the web server once the workers have gone.
+const lastWords = time.Second
+
+// stop lets requests finish until ctx ends, and returns when nothing of the site is left. Requests that have not ended by then
+// are answered with 503 where their response has not begun.
 func (s *site) stop(ctx context.Context) {
 	s.unwatch()
-	_ = s.server.Shutdown(ctx) // what ctx cut off the pool reports
+	served, cut := context.WithCancel(context.Background())
+	defer cut()
+	drained := make(chan struct{})
+	s.running.Go(func() {
+		_ = s.server.Shutdown(served) // what was cut off the pool has reported
+		close(drained)
+	})
+	select {
+	case <-drained:
+	case <-ctx.Done():
+	}
+	// In this order: who still waits for a worker, or for an answer, is told by the pool. The connections are there for that.
 	s.pool.Stop(ctx)
+	select {
+	case <-drained:
+	case <-time.After(lastWords):
+		cut()
+	}
 	s.socket.close()
 	s.running.Wait()
 	s.pc.Command.Extension.Close()

@@ -10,6 +10,7 @@ import (
 // AccessLog writes a line for each request to a file, directly or through a Buffer.
 type AccessLog struct {
 	format   *AccessFormat
+	head     bool // format.NeedsHead, which is asked for each request
 	suppress map[string]struct{}
 	out      accessOutput
 	lines    sync.Pool // *[]byte
@@ -42,7 +43,7 @@ func OpenAccessLog(o AccessOptions) (*AccessLog, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &AccessLog{format: format, out: f, suppress: make(map[string]struct{}, len(o.SuppressPaths))}
+	a := &AccessLog{format: format, head: format.NeedsHead(), out: f, suppress: make(map[string]struct{}, len(o.SuppressPaths))}
 	for _, p := range o.SuppressPaths {
 		a.suppress[p] = struct{}{}
 	}
@@ -55,6 +56,9 @@ func OpenAccessLog(o AccessOptions) (*AccessLog, error) {
 	a.lines.New = func() any { b := make([]byte, 0, 512); return &b }
 	return a, nil
 }
+
+// NeedsHead says whether Entry.Headers is read. Safe for concurrent use.
+func (a *AccessLog) NeedsHead() bool { return a.head }
 
 // Log writes the line for e, unless the path is suppressed. Safe for concurrent use; does not allocate once warm.
 func (a *AccessLog) Log(e *Entry) {

@@ -2,6 +2,7 @@ package logging
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,7 +22,7 @@ func (m mapLookup) Header(name string) ([]byte, bool) { return m.Param(name) }
 func entry() *Entry {
 	return &Entry{
 		Pool: "www", PID: 32712, ParentPID: 32710,
-		Method: []byte("GET"), URI: []byte("/i.php"), Script: []byte("/srv/i.php"), Query: []byte("a=1"), Peer: "127.0.0.1",
+		Method: []byte("GET"), URI: []byte("/i.php"), Script: []byte("/srv/i.php"), Query: []byte("a=1"), Peer: netip.MustParseAddr("127.0.0.1"),
 		Status: 200, Accepted: noon, Ended: noon.Add(2796 * time.Microsecond), Duration: 2796 * time.Microsecond,
 		CPUUser: 1398 * time.Microsecond, CPUSystem: 699 * time.Microsecond, Memory: 2097152,
 		Params:  mapLookup{"REQUEST_URI": "/i.php?a=1", "EMPTY": ""},
@@ -67,6 +68,27 @@ func TestAccessFormat(t *testing.T) {
 	const all = "%C %d %{X}e %f %l %m %M %n %{X}o %p %P %q %Q %r %R %s %u."
 	if diff := cmp.Diff("0.00 0.000 - - 0 - 0 - - 0 0    - 0 .", format(t, all, empty)); diff != "" {
 		t.Errorf("empty: %s", diff)
+	}
+}
+
+func TestPeer(t *testing.T) {
+	tests := map[string]string{"192.0.2.1": "192.0.2.1", "2001:db8::1": "2001:db8::1", "::ffff:192.0.2.1": "192.0.2.1"}
+	for peer, want := range tests {
+		if got := format(t, "%R", &Entry{Peer: netip.MustParseAddr(peer)}); got != want {
+			t.Errorf("%s: got %s, want %s", peer, got, want)
+		}
+	}
+	if got := format(t, "%R", &Entry{}); got != "-" {
+		t.Errorf("unix socket: got %s, want -", got)
+	}
+}
+
+func TestOnlyResponseHeadersNeedTheHead(t *testing.T) {
+	for s, want := range map[string]bool{everything: false, "%{X}e %%{X}o": false, "%{X}o": true, "%s %{a}{b}o": true} {
+		a := openAccess(t, AccessOptions{Path: "/dev/null", Format: s})
+		if got := a.NeedsHead(); got != want {
+			t.Errorf("%s: got %v, want %v", s, got, want)
+		}
 	}
 }
 

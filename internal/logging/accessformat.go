@@ -3,6 +3,8 @@ package logging
 import (
 	"fmt"
 	"math"
+	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,12 +21,12 @@ type Entry struct {
 	PID       int // the worker's
 	ParentPID int // the supervisor's
 
-	Method []byte // REQUEST_METHOD
-	URI    []byte // SCRIPT_NAME as PHP sees it, without the query string (php-fpm's %r)
-	Script []byte // SCRIPT_FILENAME
-	Query  []byte // QUERY_STRING
-	User   []byte // the user PHP has seen (basic authentication)
-	Peer   string // address of the web server, without port; empty for unix sockets
+	Method []byte     // REQUEST_METHOD
+	URI    []byte     // SCRIPT_NAME as PHP sees it, without the query string (php-fpm's %r)
+	Script []byte     // SCRIPT_FILENAME
+	Query  []byte     // QUERY_STRING
+	User   []byte     // the user PHP has seen (basic authentication)
+	Peer   netip.Addr // the web server; zero for unix sockets
 
 	Status        int   // HTTP status
 	ContentLength int64 // of the request's body, bytes
@@ -52,6 +54,11 @@ type HeaderLookup interface {
 
 // AccessFormat is a compiled access.format.
 type AccessFormat struct{ ops []accessOp }
+
+// NeedsHead says whether the format reads Entry.Headers.
+func (f *AccessFormat) NeedsHead() bool {
+	return slices.ContainsFunc(f.ops, func(op accessOp) bool { return op.token == 'o' })
+}
 
 type accessOp struct {
 	token byte // 0 for literal text
@@ -225,10 +232,11 @@ func (f *AccessFormat) Append(dst []byte, e *Entry) []byte {
 		case 'r':
 			dst = appendSafe(dst, e.URI)
 		case 'R':
-			if e.Peer == "" {
+			if e.Peer.IsValid() {
+				dst = e.Peer.Unmap().AppendTo(dst)
+			} else {
 				dst = append(dst, '-')
 			}
-			dst = append(dst, e.Peer...)
 		case 's':
 			dst = strconv.AppendInt(dst, int64(e.Status), 10)
 		case 't':

@@ -22,7 +22,7 @@ if test "$PHP_SUPERVISOR" != "no"; then
   PHP_SUBST([SUPERVISOR_SHARED_LIBADD])
 
   PHP_NEW_EXTENSION([supervisor],
-    [supervisor.c control.c title.c zygote.c worker.c classic.c worker_mode.c context.c restore.c \
+    [supervisor.c control.c title.c zygote.c worker.c classic.c worker_mode.c context.c restore.c opcache.c \
       sapi.c request.c pathinfo.c ini.c user_ini.c cgi_fcgi.c wire.c wire_input.c params.c],
     [$ext_shared],, [$SUPERVISOR_CFLAGS])
 fi

@@ -232,32 +232,36 @@ bool sup_wire_ready(sup_wire *w)
 	return append_record(w, SUP_REC_READY, 0, NULL, 0) && wire_send_buffer(w);
 }
 
+/* Not by way of the buffer: output may wait there until the request ends, and a worker that is
+ * killed must not take along what it has said. What has been sent is whole records, so one more
+ * may go ahead of what is buffered. */
 bool sup_wire_log(sup_wire *w, uint8_t severity, const char *text, size_t n)
 {
-	/* The record's content: severity, flags, text. As large as the output buffer takes at once. */
-	const size_t max_text = OUT_CAP - HEADER_LEN - 2;
+	const size_t max_text = MAX_CONTENT - 2;
 
+	if (w->phase == IDLE && !wire_send_buffer(w)) { /* HELLO comes first */
+		return false;
+	}
 	do {
 		size_t part = n < max_text ? n : max_text;
-		close_record(w);
-		if (HEADER_LEN + 2 + part > OUT_CAP - w->out_len && !wire_send_buffer(w)) {
-			return false;
-		}
+		unsigned char head[HEADER_LEN + 2];
+		struct iovec iov[2] = {
+			{.iov_base = head, .iov_len = sizeof(head)},
+			{.iov_base = (char *)text, .iov_len = part}, /* sendmsg() only reads it */
+		};
 		if (w->broken || w->lost) {
 			return false;
 		}
-		unsigned char *at = w->out + w->out_len;
-		write_header(at, SUP_REC_LOG, 0, 2 + part, 0);
-		at[HEADER_LEN] = severity > 7 ? 7 : severity;
-		at[HEADER_LEN + 1] = part < n ? 1 : 0;
-		if (part > 0) {
-			memcpy(at + HEADER_LEN + 2, text, part);
+		write_header(head, SUP_REC_LOG, 0, 2 + part, 0);
+		head[HEADER_LEN] = severity > 7 ? 7 : severity;
+		head[HEADER_LEN + 1] = part < n ? 1 : 0;
+		if (!send_all(w, iov, 2)) {
+			return false;
 		}
-		w->out_len += HEADER_LEN + 2 + part;
 		text += part;
 		n -= part;
 	} while (n > 0);
-	return w->phase == IDLE ? wire_send_buffer(w) : true;
+	return true;
 }
 
 /* ---- the response ---- */

@@ -104,7 +104,7 @@ bool sup_wire_response_ended(const sup_wire *w); /* END_REQUEST is out or on its
 bool sup_wire_end_response(sup_wire *w, uint32_t app_status);
 /* Appends IDLE, flushes, and makes ready for the next request. */
 bool sup_wire_idle(sup_wire *w, const sup_idle_stats *stats);
-/* Appends LOG records for the whole text; any time between HELLO and close. Not flushed while a request runs. */
+/* Sends LOG records for the whole text; any time between HELLO and close. */
 bool sup_wire_log(sup_wire *w, uint8_t severity, const char *text, size_t n);
 
 #endif

@@ -164,14 +164,14 @@ bool sup_request_finish(bool leaving)
 /* ---- a worker's life ---- */
 
 /* A worker that is given a request does not take the processor from the supervisor, which may have
- * more to hand out, nor from the web server (docs/decisions/0010). What it starts is scheduled as
- * usual again, and so is a worker for which somebody has chosen a policy. */
+ * more to hand out, nor from the web server (docs/decisions/0010). A policy that somebody has
+ * chosen stays. */
 static void yield_to_the_dispatcher(void)
 {
 	struct sched_param param = {0};
 
 	if (sched_getscheduler(0) == SCHED_OTHER) {
-		sched_setscheduler(0, SCHED_BATCH | SCHED_RESET_ON_FORK, &param);
+		sched_setscheduler(0, SCHED_BATCH, &param);
 	}
 }
 

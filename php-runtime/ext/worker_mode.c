@@ -2,6 +2,8 @@
 # include "config.h"
 #endif
 
+#include <syslog.h>
+
 #include "worker_mode.h"
 #include "SAPI.h"
 #include "php_main.h"
@@ -129,6 +131,10 @@ static void serve(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
 /* Waits for the next request. False when there is none for this worker any more. */
 static bool next_request(void)
 {
+	if (worker.unfinished && sup_opcache_wants_worker_to_leave()) {
+		sup_log(LOG_NOTICE, "OPcache is to start anew, or has done so: this worker makes way for one with the new cache");
+		worker.leaving = true;
+	}
 	finish(false);
 	if (worker.leaving) {
 		return false;
@@ -137,6 +143,7 @@ static bool next_request(void)
 	sup_request_info_clear();
 	if (worker.booting) {
 		worker.booting = false;
+		sup_opcache_note_boot();
 		sup_wire_ready(sup.wire); /* a supervisor that has gone is noticed by who waits */
 	}
 	if (!sup_request_next()) {

@@ -38,4 +38,11 @@ void sup_restore_run_shutdown_functions(void);
  * functions come first again, then those of the request. */
 void sup_restore_abandon(void);
 
+/* ---- opcache.c ---- */
+
+/* At the end of the boot. */
+void sup_opcache_note_boot(void);
+/* Between two requests; looks once a second at most. */
+bool sup_opcache_wants_worker_to_leave(void);
+
 #endif

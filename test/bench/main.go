@@ -41,8 +41,8 @@ func main() {
 func run() (err error) {
 	var o options
 	var only string
-	flag.DurationVar(&o.duration, "duration", 5*time.Second, "of one round of one server")
-	flag.IntVar(&o.rounds, "rounds", 3, "of which the median counts")
+	flag.DurationVar(&o.duration, "duration", 2*time.Second, "of one round of one server, whole seconds")
+	flag.IntVar(&o.rounds, "rounds", 9, "of which the median counts; many short ones, since a machine's speed drifts")
 	flag.IntVar(&o.clients, "clients", 16, "connections of wrk")
 	flag.IntVar(&o.workers, "workers", 4, "PHP processes of each server")
 	flag.StringVar(&only, "only", "", "regular expression: measure only what it matches")
@@ -292,5 +292,5 @@ func (b *bench) measure(w workload, nginx *harness.Nginx) (row, error) {
 			}
 		}
 	}
-	return row{Name: w.name, FPM: median(fpm), Ours: median(ours), Target: w.target}, nil
+	return newRow(w, fpm, ours), nil
 }

@@ -14,13 +14,37 @@ type row struct {
 	Name   string
 	FPM    sample
 	Ours   sample
+	Ratio  spread // of the rate
+	P99    spread // ratio of the 99th percentile
+	CPU    spread // ratio of the CPU time
 	Target float64
 }
 
-func (r row) ratio() float64 { return r.Ours.Rate / r.FPM.Rate }
+// spread is what the rounds' ratios, ours to php-fpm's in the same round, are like. Taken round by round
+// they hold on a machine whose speed drifts; the ratio of two medians does not.
+type spread struct{ Low, Median, High float64 } // quartiles
+
+func spreadOf(fpm, ours []sample, figure func(sample) float64) spread {
+	ratios := make([]float64, len(fpm))
+	for i := range fpm {
+		ratios[i] = figure(ours[i]) / figure(fpm[i])
+	}
+	slices.Sort(ratios)
+	n := len(ratios)
+	return spread{ratios[n/4], ratios[n/2], ratios[n-1-n/4]}
+}
+
+func newRow(w workload, fpm, ours []sample) row {
+	return row{
+		Name: w.name, FPM: median(fpm), Ours: median(ours), Target: w.target,
+		Ratio: spreadOf(fpm, ours, func(s sample) float64 { return s.Rate }),
+		P99:   spreadOf(fpm, ours, func(s sample) float64 { return float64(s.P99) }),
+		CPU:   spreadOf(fpm, ours, func(s sample) float64 { return float64(s.CPU) }),
+	}
+}
 
 func (r row) progress() string {
-	return fmt.Sprintf("%-45s php-fpm %9.1f/s   ours %9.1f/s   %.2f", r.Name, r.FPM.Rate, r.Ours.Rate, r.ratio())
+	return fmt.Sprintf("%-45s php-fpm %9.1f/s   ours %9.1f/s   %.2f", r.Name, r.FPM.Rate, r.Ours.Rate, r.Ratio.Median)
 }
 
 // report is the whole run.
@@ -75,18 +99,19 @@ func machine() string {
 
 func (r *report) markdown() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Medians of %d interleaved rounds of %s, %d workers, %d clients unless said otherwise (%s).\n", r.Rounds, r.Duration, r.Workers, r.Clients, r.Machine)
-	b.WriteString("CPU is that of nginx and the server, a request. PHP-FPM gets a connection a request, ours kept-alive ones, unless said otherwise.\n\n")
+	fmt.Fprintf(&b, "%d interleaved rounds of %s, %d workers, %d clients unless said otherwise (%s). Ratios are medians of the rounds' ratios, with their quartiles;\n", r.Rounds, r.Duration, r.Workers, r.Clients, r.Machine)
+	b.WriteString("the other figures are medians. CPU is that of nginx and the server, a request. PHP-FPM gets a connection a request, ours kept-alive ones, unless said otherwise.\n\n")
 	if len(r.Throughput) > 0 {
-		b.WriteString("| | php-fpm, requests/s | ours, requests/s | ratio | wanted | p99 php-fpm | p99 ours | CPU php-fpm | CPU ours | errors |\n")
-		b.WriteString("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+		b.WriteString("| | requests/s: php-fpm | ours | ratio | wanted | p99: php-fpm | ours | ratio | CPU: php-fpm | ours | ratio | errors |\n")
+		b.WriteString("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 		for _, t := range r.Throughput {
 			wanted := ""
 			if t.Target > 0 {
 				wanted = fmt.Sprintf("%.1f", t.Target)
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | **%.2f** | %s | %s | %s | %s | %s | %d, %d |\n", t.Name, rate(t.FPM.Rate), rate(t.Ours.Rate), t.ratio(), wanted,
-				short(t.FPM.P99), short(t.Ours.P99), short(t.FPM.CPU), short(t.Ours.CPU), t.FPM.Errors, t.Ours.Errors)
+			fmt.Fprintf(&b, "| %s | %s | %s | **%.2f** (%.2f–%.2f) | %s | %s | %s | %.2f | %s | %s | %.2f | %d, %d |\n", t.Name, rate(t.FPM.Rate), rate(t.Ours.Rate),
+				t.Ratio.Median, t.Ratio.Low, t.Ratio.High, wanted, short(t.FPM.P99), short(t.Ours.P99), t.P99.Median,
+				short(t.FPM.CPU), short(t.Ours.CPU), t.CPU.Median, t.FPM.Errors, t.Ours.Errors)
 		}
 		b.WriteString("\n")
 	}

@@ -265,3 +265,13 @@ func TestAccessLog(t *testing.T) {
 		t.Errorf("php-fpm:\n%s\nours:\n%s", strings.Join(want, "\n"), strings.Join(got, "\n"))
 	}
 }
+
+// A worker does not preempt who hands out requests.
+func TestWorkersAreBatch(t *testing.T) {
+	both(t, harness.Pool{Children: 1}, func(t *testing.T, s *started) {
+		const batch = "3\n" // sched(7)
+		if got := newClient(t, s.site).get(t, "/policy.php"); got != batch {
+			t.Errorf("policy %q, want %q", got, batch)
+		}
+	})
+}

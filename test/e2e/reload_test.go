@@ -248,3 +248,27 @@ func TestReloadOfBrokenConfigurationChangesNothing(t *testing.T) {
 	}
 	s.full(t, 3, old...)
 }
+
+// The settings of a socket whose address stays follow the configuration, too, and what does not follow it is said.
+func TestReloadAppliesTheSocketsSettings(t *testing.T) {
+	s, _ := reloadable(t, false)
+	s.full(t, 2)
+	old := s.Workers()
+	good := string(harness.Must[[]byte](t)(os.ReadFile(s.ConfigFile)))
+	changed := strings.Replace(good, "[global]\n", "[global]\nlog_format = json\n", 1)
+	write(t, s.ConfigFile, changed+"listen.mode = 0604\nrequest_retry = never\n")
+	if err := s.Signal(syscall.SIGUSR2); err != nil {
+		t.Fatal(err)
+	}
+	s.says(t, "log_format has changed", "restart")
+	s.full(t, 2, old...)
+	harness.MustWait(t, "the socket's new mode", func() bool {
+		fi, err := os.Stat(s.Socket)
+		return err == nil && fi.Mode().Perm() == 0o604
+	})
+	h := hold(t, s.site, 1, "")
+	kill(t, h.pids[0])
+	if a := h.wait()[0]; a.err != nil || a.resp.Status != "502 Bad Gateway" {
+		t.Errorf("request_retry = never: %+v, %v", a.resp, a.err)
+	}
+}

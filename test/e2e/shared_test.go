@@ -18,6 +18,7 @@ type opcacheView struct {
 	Hits      int64
 	Misses    int64
 	Scripts   int
+	Restarts  int
 	JIT       struct {
 		Enabled    bool
 		On         bool
@@ -127,4 +128,28 @@ func TestPreloadAndJITAreShared(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A worker in worker mode is one request to OPcache, for its whole life: it makes way when OPcache is to start anew.
+func TestOPcacheCanStartAnew(t *testing.T) {
+	both(t, harness.Pool{Children: 2}, func(t *testing.T, s *started) {
+		s.full(t, 2)
+		old := s.Workers()
+		before := opcacheViews(t, s.site, 2)[0]
+		c := newClient(t, s.site)
+		c.get(t, "/opcache-reset.php")
+		harness.MustWait(t, "a new cache in all workers", func() bool {
+			for _, v := range opcacheViews(t, s.site, 2) {
+				if !v.Enabled || v.Restarts != before.Restarts+1 {
+					return false
+				}
+			}
+			return true
+		})
+		if s.Pool.Worker == "" {
+			return // in classic mode nobody has to leave
+		}
+		s.says(t, "OPcache is to start anew")
+		s.full(t, 2, old...)
+	})
 }

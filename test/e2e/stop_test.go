@@ -69,6 +69,21 @@ func TestQuitFinishesRequests(t *testing.T) {
 	})
 }
 
+// TestQuitAnswersWhatTakesTooLong: at the deadline a request gets an honest answer, not a cut connection.
+func TestQuitAnswersWhatTakesTooLong(t *testing.T) {
+	pool, pidFile := withPIDFile(t)
+	pool.Global = append(pool.Global, "process_control_timeout = 1s")
+	both(t, pool, func(t *testing.T, s *started) {
+		h := hold(t, s.site, 1, "&sleep")
+		signal(t, s, syscall.SIGQUIT)
+		if a := h.wait()[0]; a.err != nil || a.resp.Status != "503 Service Unavailable" {
+			t.Errorf("%+v, %v", a.resp, a.err)
+		}
+		ended(t, s, pidFile)
+		s.says(t, "is terminated in its request", "hold.php", "the pool is stopping")
+	})
+}
+
 func TestTermAndIntStopAtOnce(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(strings.ReplaceAll(sig.String(), " ", "-"), func(t *testing.T) {

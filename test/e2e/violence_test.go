@@ -66,6 +66,18 @@ func TestKilledBusyWorker(t *testing.T) {
 	})
 }
 
+// TestKilledWorkersLastWordsArrive: what it has logged does not wait for the end of its request.
+func TestKilledWorkersLastWordsArrive(t *testing.T) {
+	both(t, harness.Pool{Children: 1}, func(t *testing.T, s *started) {
+		h := holdSteps(t, s.site, 1, step{method: "POST", path: "&say=last+words", body: "a=1"})
+		kill(t, h.pids[0])
+		if a := h.wait()[0]; a.err != nil || a.resp.Status != "502 Bad Gateway" { // what was logged is no part of a response
+			t.Errorf("%+v, %v", a.resp, a.err)
+		}
+		s.says(t, "last words")
+	})
+}
+
 // The zygote's death is noticed, costs no request, and another takes its place.
 func TestKilledZygoteIsReplaced(t *testing.T) {
 	both(t, harness.Pool{Children: 2}, func(t *testing.T, s *started) {

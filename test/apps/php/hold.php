@@ -1,7 +1,7 @@
 <?php
 // Says in ?dir= that it has begun, and stays busy until the file "gate" is there.
 // With ?flush the response has begun by then, with ?sleep the wait is one long sleep(), with ?then
-// the answer is another script's.
+// the answer is another script's; ?say goes to the error log first.
 $pid = getmypid();
 if (isset($_GET['flush'])) {
     while (ob_get_level()) {
@@ -10,6 +10,9 @@ if (isset($_GET['flush'])) {
     header('X-Accel-Buffering: no');
     echo "begun\n";
     flush();
+}
+if (isset($_GET['say'])) {
+    error_log($_GET['say']);
 }
 file_put_contents("{$_GET['dir']}/begun.$pid", (string) $pid);
 if (isset($_GET['sleep'])) {

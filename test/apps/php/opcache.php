@@ -9,6 +9,7 @@ echo json_encode([
     'hits' => $s['opcache_statistics']['hits'] ?? null,
     'misses' => $s['opcache_statistics']['misses'] ?? null,
     'scripts' => $s['opcache_statistics']['num_cached_scripts'] ?? null,
+    'restarts' => $s['opcache_statistics']['manual_restarts'] ?? null,
     'used_memory' => $s['memory_usage']['used_memory'] ?? null,
     'jit' => $s['jit'] ?? null,
     'preloaded' => class_exists('Preloaded\Greeting', false) ? Preloaded\Greeting::text() : null,
