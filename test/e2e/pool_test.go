@@ -231,7 +231,7 @@ func TestAccessLog(t *testing.T) {
 		file := s.Path("logs", name+".access")
 		srv := harness.Must[*harness.Server](t)(begin(harness.Pool{Name: name, Children: 1, Ready: common.root + "/ready.php", Lines: []string{
 			"access.log = " + file,
-			`access.format = "%R %u %m %r%Q%q %s %f %l %n %{REQUEST_METHOD}e %{X-Powered-By}o %%"`,
+			`access.format = "%R %u %m %r%Q%q %s %f %l %n %{REQUEST_METHOD}e %{Content-Type}o %{X-Powered-By}o %%"`,
 		}}))
 		site := &harness.Site{Name: name, Root: common.root, Socket: srv.Socket}
 		nginx := harness.Must[*harness.Nginx](t)(s.StartNginx(site))
