@@ -65,9 +65,9 @@ check-format:
 	@files=$$($(GOFMT) -l $$($(GO) list -f '{{.Dir}}' ./...)) || exit 1; \
 	if [[ -n $$files ]]; then printf 'not gofmt-ed:\n%s\n' "$$files" >&2; exit 1; fi
 
-## test-wire      the worker's protocol code alone, under ASAN and UBSAN
+## test-wire      the worker's protocol code alone: under ASAN and UBSAN, under valgrind, and fuzzed for a few seconds
 test-wire:
-	$(MAKE) -C php-runtime/ext/tests-wire check
+	$(MAKE) -C php-runtime/ext/tests-wire check check-valgrind fuzz FUZZ_SECONDS=10
 
 ## test-phpt      the extension's phpt, plain and with OPcache, for each PHP it was built for
 test-phpt: ext

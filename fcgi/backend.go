@@ -47,6 +47,7 @@ type Stats struct {
 	User, System time.Duration // CPU time of the request
 	Leaving      bool          // the worker takes no more requests
 	Fatal        bool          // the request was ended by a fatal error
+	Renew        bool          // OPcache is to start anew, and cannot while the worker, and its like, are there
 	Requests     uint32        // served by this worker so far
 }
 

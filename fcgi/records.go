@@ -45,6 +45,7 @@ const (
 	idleLen         = 40
 	idleLeaving     = 1
 	idleFatal       = 2
+	idleRenew       = 4
 	logContinued    = 1
 	protocolVersion = 1 // of the private records
 )
@@ -124,6 +125,9 @@ func AppendIdle(b []byte, s Stats) []byte {
 	if s.Fatal {
 		flags |= idleFatal
 	}
+	if s.Renew {
+		flags |= idleRenew
+	}
 	b = AppendHeader(b, TypeIdle, 0, idleLen, 0)
 	b = binary.BigEndian.AppendUint64(b, s.Memory)
 	b = binary.BigEndian.AppendUint64(b, s.Peak)
@@ -154,6 +158,7 @@ func decodeIdle(b []byte) Stats {
 		System:   micros(binary.BigEndian.Uint64(b[24:])),
 		Leaving:  flags&idleLeaving != 0,
 		Fatal:    flags&idleFatal != 0,
+		Renew:    flags&idleRenew != 0,
 		Requests: binary.BigEndian.Uint32(b[36:]),
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -30,13 +31,23 @@ type generation struct {
 	retryAt  time.Time // nothing is started before
 
 	counts    [numStates]int
-	replacing int // workers that are to take another's place, which still serves
+	replacing int       // workers that are to take another's place, which still serves
+	renewing  time.Time // since when workers are being replaced for OPcache's sake (Pool.renew); zero: they are not
 
 	reply chan<- error // while it is being built: takes one answer
 }
 
 // busy is how many workers have a request. The pool's mutex is held.
 func (g *generation) busy() int { return g.counts[Busy] + g.counts[Finishing] }
+
+// replaceAll has all workers replaced that serve. The pool's mutex is held.
+func (g *generation) replaceAll(why string) {
+	for w := range g.workers {
+		if w.wantsOut == "" && (w.state == Idle || w.state == Busy || w.state == Finishing) {
+			w.wantsOut = why
+		}
+	}
+}
 
 // gone says that no process of it is left. Owner only.
 func (g *generation) gone() bool { return len(g.workers) == 0 && len(g.zygotes) == 0 }
@@ -515,8 +526,10 @@ func (p *Pool) exited(w *Worker, e Exit) {
 	p.must(w, Exited)
 	p.unlink(w)
 	why, requests := w.why, w.requests
-	p.mu.Unlock()
+	w.died = was
 	delete(g.workers, w)
+	p.renewed(g)
+	p.mu.Unlock()
 	if w.statm != nil {
 		w.statm.Close()
 	}
@@ -526,18 +539,26 @@ func (p *Pool) exited(w *Worker, e Exit) {
 	for _, r := range w.pipes { // what it forked may hold them open
 		_ = r.SetReadDeadline(e.At.Add(stopGrace))
 	}
-	line := fmt.Sprintf("child %d exited %s after %.6f seconds from start", w.pid, e, e.At.Sub(w.started).Seconds())
 	wanted := why == ""
 	if wanted {
-		why = "unexpected, while " + was.String()
+		why = unexpected + was.String()
 	}
-	level := hclog.Info
-	if clean := e.Status.Exited() && e.Status.ExitStatus() == 0; why != stoppingPool && (wanted || why == lostRequest || !clean) {
-		level = hclog.Warn
+	if !inUse { // else Finish, which may bring its last words, says why it left
+		p.bury(w, why, requests)
 	}
-	p.log.Log(level, line, "pid", w.pid, "requests", requests, "reason", why)
 	if was == Starting && wanted {
 		// Why it did not boot is found out by its boot's goroutine. Until then nothing is started in its place.
 		g.retryAt = e.At.Add(backoff(g.failures + 1))
 	}
+}
+
+// bury logs the end of a worker that has been reaped.
+func (p *Pool) bury(w *Worker, why string, requests int64) {
+	e := w.exit
+	level := hclog.Info
+	if clean := e.Status.Exited() && e.Status.ExitStatus() == 0; why != stoppingPool && (!clean || why == lostRequest || strings.HasPrefix(why, unexpected)) {
+		level = hclog.Warn
+	}
+	p.log.Log(level, fmt.Sprintf("child %d exited %s after %.6f seconds from start", w.pid, e, e.At.Sub(w.started).Seconds()),
+		"pid", w.pid, "requests", requests, "reason", why)
 }

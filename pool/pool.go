@@ -254,6 +254,7 @@ func (p *Pool) giveBack(w *Worker, now time.Time) (owner bool) {
 	w.inUse, w.req, w.since = false, nil, now
 	if w.state == Dead {
 		w.conn.Close()
+		p.bury(w, w.farewell(fcgi.Stats{}), w.requests)
 		return true
 	}
 	p.must(w, Done)
@@ -298,23 +299,23 @@ func (p *Pool) Finish(c *fcgi.WorkerConn, r *fcgi.Request, res *fcgi.Result) {
 	now := res.Ended
 	p.mu.Lock()
 	w.inUse, w.req, w.since = false, nil, now
+	w.requests++
 	if w.state == Dead { // reaped while its last words were read
+		why, requests := w.farewell(res.Stats), w.requests
 		p.mu.Unlock()
+		p.bury(w, why, requests)
 		c.Close()
 		p.wake()
 		return
 	}
 	p.must(w, Done)
-	w.requests++
 	w.peak = res.Stats.Peak
 	w.memory = w.memory.Add(private, w.requests, w.policy)
 	sample := w.sample()
 	owner := false
 	switch verdict, reason := recycle.Judge(sample, w.policy, now); {
-	case res.Stats.Leaving && res.Stats.Fatal:
-		owner = p.retire(w, "fatal error", now)
 	case res.Stats.Leaving:
-		owner = p.retire(w, "its script has ended", now)
+		owner = p.retire(w, w.farewell(res.Stats), now)
 	case !w.wanted() || w.gen != p.cur:
 		owner = p.retire(w, w.why, now)
 	case verdict == recycle.Retire:
@@ -323,6 +324,9 @@ func (p *Pool) Finish(c *fcgi.WorkerConn, r *fcgi.Request, res *fcgi.Result) {
 		if verdict == recycle.Replace && w.wantsOut == "" {
 			w.wantsOut, owner = explain(reason, sample, w.policy, now), true
 		}
+		if res.Stats.Renew {
+			owner = p.renew(w, now) || owner
+		}
 		p.offer(w, now)
 		owner = owner || p.cfg.Sizing.surplus(p.load()) > 0 && p.due.After(now.Add(surplusEvery))
 	}
@@ -330,6 +334,37 @@ func (p *Pool) Finish(c *fcgi.WorkerConn, r *fcgi.Request, res *fcgi.Result) {
 	if owner {
 		p.wake()
 	}
+}
+
+// renew begins to replace all workers, because w has said that OPcache waits for it: in worker mode each worker keeps OPcache from
+// starting anew. Those that boot meanwhile do without OPcache, and are in nobody's way. mu is held. It reports whether the owner has to look.
+func (p *Pool) renew(w *Worker, now time.Time) (owner bool) {
+	const why = "OPcache is to start anew"
+	g := w.gen
+	if !g.renewing.IsZero() {
+		if w.wantsOut == "" { // it was starting then
+			w.wantsOut, owner = why, true
+		}
+		return owner
+	}
+	g.renewing = now
+	g.replaceAll(why)
+	return true
+}
+
+// renewed ends what renew has begun, once the last worker that was in OPcache's way has gone: OPcache starts anew with the next
+// worker that boots, and those that have booted without it are replaced in their turn. mu is held.
+func (p *Pool) renewed(g *generation) {
+	if g.renewing.IsZero() {
+		return
+	}
+	for w := range g.workers {
+		if !w.started.After(g.renewing) {
+			return
+		}
+	}
+	g.renewing = time.Time{}
+	g.replaceAll("it booted while OPcache could not be used")
 }
 
 // lost takes a worker out of the pool whose request was cut short.
@@ -345,6 +380,7 @@ func (p *Pool) lost(w *Worker, r *fcgi.Request, res *fcgi.Result) {
 	dead := w.state == Dead
 	p.must(w, Lost)
 	p.unlink(w)
+	why, requests := w.farewell(fcgi.Stats{}), w.requests
 	if !dead {
 		if aborted {
 			w.end = escalate(terminate, res.Ended)
@@ -355,6 +391,9 @@ func (p *Pool) lost(w *Worker, r *fcgi.Request, res *fcgi.Result) {
 	}
 	p.mu.Unlock()
 	w.conn.Close()
+	if dead {
+		p.bury(w, why, requests)
+	}
 	if !aborted { // else it was said before
 		p.log.Warn(fmt.Sprintf("child %d lost its request %q, %s: %v", pid, requestLine(r), answer, res.Err), "pid", pid)
 	}
@@ -401,6 +440,9 @@ const (
 	stoppingPool       = "the pool is stopping"
 	lostRequest        = "lost"
 	didNotBoot         = "did not boot"
+	unexpected         = "unexpected, while " // and its state
+	fatalError         = "fatal error"
+	scriptEnded        = "its script has ended"
 )
 
 // retire lets an idle or starting worker go. mu is held. It reports true: the owner has to look.

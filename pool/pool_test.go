@@ -482,6 +482,36 @@ func TestFatalErrorReplacesTheWorker(t *testing.T) {
 	r.logged("fatal error")
 }
 
+// TestOPcacheWaits: one worker that says so has all replaced, and then those that have booted meanwhile without OPcache; the
+// pool never runs dry.
+func TestOPcacheWaits(t *testing.T) {
+	r := newRig(t)
+	r.start(r.config(static(3)))
+	old := map[int]bool{}
+	for _, w := range r.pool.Status().Workers {
+		old[w.Pid] = true
+	}
+	r.want(200, "/renew")
+	r.eventually("all three have been replaced", func() bool {
+		s := r.pool.Status()
+		if s.Idle+s.Active < 3 && s.Draining == 0 {
+			t.Errorf("the pool has shrunk: %+v", s)
+		}
+		for _, w := range s.Workers {
+			if old[w.Pid] {
+				return false
+			}
+		}
+		return s.Idle == 3 && s.Starting == 0
+	})
+	r.logged("OPcache is to start anew")
+	r.logged("it booted while OPcache could not be used")
+	r.idle(3)
+	if n := r.pool.Status().Counters.Spawned; n != 9 {
+		t.Errorf("%d workers were forked, want three times three", n)
+	}
+}
+
 func TestFinishingWorkerIsNotIdle(t *testing.T) {
 	r := newRig(t)
 	r.start(r.config(static(1)))

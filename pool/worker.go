@@ -38,6 +38,7 @@ type Worker struct {
 	said  *tail         // what it wrote to standard error while it booted
 	dead  chan struct{} // closed by the reaper, once pid is known
 	exit  Exit          // to be read when dead is closed
+	died  State         // the state in which it was reaped
 	pipes []*os.File    // its output; read, and closed, by goroutines of their own
 
 	replaceFor *Worker // the worker that leaves when this one is ready; nil when none waits for it
@@ -48,6 +49,19 @@ type Worker struct {
 
 // wanted says whether the pool still has use for the worker.
 func (w *Worker) wanted() bool { return w.why == "" }
+
+// farewell is why a worker leaves that was in use to the end. The pool's mutex is held.
+func (w *Worker) farewell(last fcgi.Stats) string {
+	switch {
+	case last.Leaving && last.Fatal:
+		return fatalError
+	case last.Leaving:
+		return scriptEnded
+	case w.why != "":
+		return w.why
+	}
+	return unexpected + w.died.String()
+}
 
 // sample is what recycling looks at.
 func (w *Worker) sample() recycle.Sample {

@@ -8,7 +8,8 @@
 
 /* OPcache starts anew (opcache_reset(), memory full) only while no request uses it. A worker
  * script is one request for its whole life: it would put that off until OPcache kills it, in the
- * middle of whatever it does (opcache.force_restart_timeout, 180 s). So such a worker leaves. */
+ * middle of whatever it does (opcache.force_restart_timeout, 180 s). So it asks to be replaced, with all
+ * workers that are in the same way. */
 
 static bool pending_at_boot;
 static time_t looked_at; /* CLOCK_MONOTONIC, seconds */
@@ -43,16 +44,18 @@ void sup_opcache_note_boot(void)
 	pending_at_boot = restart_pending();
 }
 
-/* One that has booted while the restart was pending runs without OPcache, and in nobody's way: it
- * leaves when the restart is over, for a successor that has the cache again. */
-bool sup_opcache_wants_worker_to_leave(void)
+/* One that has booted while the restart was pending runs without OPcache, and in nobody's way. */
+sup_opcache_state sup_opcache_look(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
 	if (now.tv_sec == looked_at) {
-		return false;
+		return SUP_OPCACHE_FINE;
 	}
 	looked_at = now.tv_sec;
-	return restart_pending() != pending_at_boot;
+	if (restart_pending()) {
+		return pending_at_boot ? SUP_OPCACHE_FINE : SUP_OPCACHE_WAITS;
+	}
+	return pending_at_boot ? SUP_OPCACHE_MISSED : SUP_OPCACHE_FINE;
 }

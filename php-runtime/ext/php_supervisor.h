@@ -159,6 +159,7 @@ typedef struct {
 	bool open;             /* between sup_request_next() and sup_request_finish() */
 	bool stderr_begun;     /* a message went to STDERR: the next one is set apart by "; " */
 	bool fatal;            /* ended by a fatal error */
+	bool renew;            /* SUP_IDLE_RENEW */
 	int body_fd;           /* REQUEST_BODY_FILE, -1 when not open */
 	bool body_file_failed; /* it could not be opened and that was said */
 	size_t peak;           /* bytes, noted by the deactivate callback; 0: not yet */

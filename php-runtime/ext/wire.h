@@ -60,6 +60,7 @@ typedef struct {
 
 #define SUP_IDLE_LEAVING 1u
 #define SUP_IDLE_FATAL   2u
+#define SUP_IDLE_RENEW   4u /* OPcache cannot start anew while this worker and its like are there */
 
 typedef struct sup_wire sup_wire; /* opaque; one per worker */
 

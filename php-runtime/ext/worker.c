@@ -155,7 +155,8 @@ bool sup_request_finish(bool leaving)
 	stats.memory = zend_memory_usage(true);
 	stats.peak = sup_request.peak > stats.memory ? sup_request.peak : stats.memory;
 	measure_cpu(&stats.user_us, &stats.system_us);
-	stats.flags = (leaving ? SUP_IDLE_LEAVING : 0) | (sup_request.fatal ? SUP_IDLE_FATAL : 0);
+	stats.flags = (leaving ? SUP_IDLE_LEAVING : 0) | (sup_request.fatal ? SUP_IDLE_FATAL : 0)
+		| (sup_request.renew ? SUP_IDLE_RENEW : 0);
 	stats.requests = ++requests_served;
 	written = sup_wire_idle(sup.wire, &stats); /* END_REQUEST too, unless it has gone before */
 	return written && !leaving;

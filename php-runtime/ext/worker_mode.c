@@ -2,8 +2,6 @@
 # include "config.h"
 #endif
 
-#include <syslog.h>
-
 #include "worker_mode.h"
 #include "SAPI.h"
 #include "php_main.h"
@@ -131,9 +129,10 @@ static void serve(zend_fcall_info *fci, zend_fcall_info_cache *fcc)
 /* Waits for the next request. False when there is none for this worker any more. */
 static bool next_request(void)
 {
-	if (worker.unfinished && sup_opcache_wants_worker_to_leave()) {
-		sup_log(LOG_NOTICE, "OPcache is to start anew, or has done so: this worker makes way for one with the new cache");
-		worker.leaving = true;
+	if (worker.unfinished) {
+		sup_opcache_state opcache = sup_opcache_look();
+		sup_request.renew = opcache == SUP_OPCACHE_WAITS;
+		worker.leaving = worker.leaving || opcache == SUP_OPCACHE_MISSED;
 	}
 	finish(false);
 	if (worker.leaving) {

@@ -40,9 +40,15 @@ void sup_restore_abandon(void);
 
 /* ---- opcache.c ---- */
 
+typedef enum {
+	SUP_OPCACHE_FINE,
+	SUP_OPCACHE_WAITS,  /* it is to start anew, and cannot while this worker lives */
+	SUP_OPCACHE_MISSED, /* it has started anew since this worker booted without it */
+} sup_opcache_state;
+
 /* At the end of the boot. */
 void sup_opcache_note_boot(void);
 /* Between two requests; looks once a second at most. */
-bool sup_opcache_wants_worker_to_leave(void);
+sup_opcache_state sup_opcache_look(void);
 
 #endif

@@ -149,7 +149,7 @@ func TestOPcacheCanStartAnew(t *testing.T) {
 		if s.Pool.Worker == "" {
 			return // in classic mode nobody has to leave
 		}
-		s.says(t, "OPcache is to start anew")
+		s.says(t, "OPcache is to start anew") // the reason of those that held it
 		s.full(t, 2, old...)
 	})
 }

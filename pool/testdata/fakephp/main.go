@@ -151,6 +151,8 @@ func fakeWorker() {
 			}
 		case "/fatal":
 			flags = 3
+		case "/renew":
+			flags = 4
 		case "/print":
 			fmt.Println(arg)
 		case "/crash-once": // the file named by the query is there: take it away and crash
