@@ -20,7 +20,7 @@ E2E_FLAGS ?= -race -count=1 -p 1 -timeout 15m -v
 # The parts of a test run come one after the other and the first failure ends it.
 .NOTPARALLEL:
 .PHONY: help build ext supervisor docs deps install-deps deps-test deps-demo test test-quick lint check-format \
-	test-wire test-phpt test-go test-e2e demo bench clean
+	test-wire test-phpt test-go test-e2e test-php84 demo bench clean
 
 build: ext supervisor
 
@@ -49,8 +49,8 @@ deps-test:
 deps-demo:
 	@test/install-deps.sh demo
 
-## test           everything: test-quick, then test-e2e
-test: deps-test test-quick test-e2e
+## test           everything: test-quick, test-e2e, test-php84
+test: deps-test test-quick test-e2e test-php84
 
 ## test-quick     format, vet, staticcheck, shellcheck, C tests, phpt, Go tests with -race
 test-quick: build lint test-wire test-phpt test-go
@@ -80,6 +80,10 @@ test-go:
 ## test-e2e       real nginx, real PHP, real applications
 test-e2e: build
 	@packages="$(E2E_PACKAGES)"; if [[ -n $$packages ]]; then set -x; $(GO) test $(E2E_FLAGS) $$packages; fi
+
+## test-php84     the extension and its answers with Debian 13's PHP 8.4, in a chroot; as root
+test-php84:
+	@GO=$(GO) test/php84.sh
 
 ## demo           DokuWiki in classic mode, Symfony in worker mode, behind nginx
 demo: deps-demo build

@@ -42,7 +42,7 @@ list_packages() {
 			"php$php-curl" "php$php-sqlite3" dokuwiki php-symfony-framework-bundle php-symfony-runtime
 		;;&
 	test)
-		printf '%s\n' wrk valgrind shellcheck clang libclang-rt-dev strace libfcgi-bin
+		printf '%s\n' debootstrap wrk valgrind shellcheck clang libclang-rt-dev strace libfcgi-bin
 		;;
 	build | demo) ;;
 	esac
