@@ -28,6 +28,8 @@ type generation struct {
 	lastID   uint32
 	failures int       // of zygotes or workers to boot, in a row
 	reported bool      // the first of them was logged
+	failedAt time.Time // when the last of them was seen
+	bootedAt time.Time // when a worker got ready first after that; zero: none has, or they are forgotten
 	retryAt  time.Time // nothing is started before
 
 	counts    [numStates]int
@@ -102,6 +104,9 @@ func (p *Pool) startZygote(g *generation) error {
 		go func() {
 			<-started
 			await(z.heard)
+			for _, r := range z.pipes { // what it forked may hold them open
+				_ = r.SetReadDeadline(e.At.Add(stopGrace))
+			}
 			p.post(func() { p.zygoteExited(g, z, e) })
 		}()
 	}
@@ -109,6 +114,7 @@ func (p *Pool) startZygote(g *generation) error {
 	if err != nil {
 		return err
 	}
+	z.pipes = []*os.File{stdout, stderr}
 	close(started)
 	g.zyg = z
 	g.zygotes[z] = struct{}{}
@@ -170,7 +176,9 @@ func (p *Pool) heard(g *generation, z *zygote, m zygoteMessage) {
 		p.log.Debug("zygote ready", "pid", z.pid, "php", m.php)
 		if g == p.next {
 			for range g.cfg.Sizing.initial() {
-				p.spawn(g, nil)
+				if p.spawn(g, nil); g != p.next {
+					return // it failed, and the generation was given up
+				}
 			}
 			p.built(g)
 		}
@@ -184,8 +192,8 @@ func (p *Pool) heard(g *generation, z *zygote, m zygoteMessage) {
 	}
 }
 
-// steadyZygote is how long a zygote must have been ready for its death not to count as a failure to boot.
-const steadyZygote = time.Second
+// steady is how long a process must have been ready for its death not to count as a failure to boot.
+const steady = time.Second
 
 // zygoteExited handles a zygote's death. Its workers go on. Owner only.
 func (p *Pool) zygoteExited(g *generation, z *zygote, e Exit) {
@@ -200,7 +208,7 @@ func (p *Pool) zygoteExited(g *generation, z *zygote, e Exit) {
 	case p.next:
 		p.abandon(g, err)
 	case p.cur:
-		if !z.ready.IsZero() && e.At.Sub(z.ready) > steadyZygote {
+		if !z.ready.IsZero() && e.At.Sub(z.ready) > steady {
 			g.failures = 0
 		}
 		if g.failures == 0 {
@@ -208,14 +216,17 @@ func (p *Pool) zygoteExited(g *generation, z *zygote, e Exit) {
 			g.failures++
 			return
 		}
-		p.delay(g, err, true)
+		p.delay(g, time.Now(), err, true)
 	}
 }
 
 // delay puts off the next start of a process of g after one has failed. It says why once in a row of failures: the first
 // time somebody listened to what the process said. Owner only.
-func (p *Pool) delay(g *generation, err error, heard bool) {
-	g.failures++
+func (p *Pool) delay(g *generation, began time.Time, err error, heard bool) {
+	if !began.Before(g.failedAt) { // else it is of the same round as the one before
+		g.failures++
+	}
+	g.failedAt, g.bootedAt = time.Now(), time.Time{}
 	wait := backoff(g.failures)
 	g.retryAt = time.Now().Add(wait)
 	if !g.reported && heard {
@@ -226,6 +237,18 @@ func (p *Pool) delay(g *generation, err error, heard bool) {
 	}
 }
 
+// forgetFailures ends a row of failures once workers get ready, and stay. Owner only.
+func (g *generation) forgetFailures(now time.Time, sooner func(time.Time)) {
+	if g.bootedAt.IsZero() {
+		return
+	}
+	if end := g.bootedAt.Add(steady); now.Before(end) {
+		sooner(end)
+		return
+	}
+	g.failures, g.reported, g.bootedAt = 0, false, time.Time{}
+}
+
 // spawn has the zygote fork a worker, which takes replaceFor's place if that is not nil. Owner only.
 func (p *Pool) spawn(g *generation, replaceFor *Worker) {
 	g.lastID++
@@ -234,7 +257,7 @@ func (p *Pool) spawn(g *generation, replaceFor *Worker) {
 		said: new(tail), dead: make(chan struct{}),
 	}
 	if err := p.fork(g, w); err != nil {
-		p.failed(g, fmt.Errorf("spawn worker: %w", err), true)
+		p.failed(g, w.started, fmt.Errorf("spawn worker: %w", err), true)
 		return
 	}
 	g.workers[w] = struct{}{}
@@ -348,7 +371,7 @@ func (p *Pool) hello(w *Worker, pid int) {
 	p.mu.Lock()
 	w.pid = pid
 	p.mu.Unlock()
-	p.rp.Claim(pid, func(e Exit) {
+	p.rp.Claim(pid, w.started, func(e Exit) {
 		w.exit = e
 		close(w.dead)
 		go p.post(func() { p.exited(w, e) }) // the owner itself may be the caller
@@ -359,7 +382,9 @@ func (p *Pool) hello(w *Worker, pid int) {
 // booted puts a worker to use. Owner only.
 func (p *Pool) booted(w *Worker) {
 	g, now := w.gen, time.Now()
-	g.failures, g.retryAt, g.reported = 0, time.Time{}, false
+	if g.failures > 0 && g.bootedAt.IsZero() {
+		g.bootedAt = now // forgetFailures, unless it dies at once
+	}
 	if w.policy.MaxMemory > 0 || w.policy.MaxGrowth > 0 {
 		w.statm, _ = openMemory(w.pid) // gone already, or hidden: then memory is no reason to leave
 	}
@@ -420,18 +445,22 @@ func (p *Pool) bootFailed(w *Worker, err error) {
 		delete(g.workers, w)
 	}
 	p.mu.Unlock()
+	if w.pid == 0 && errors.Is(err, os.ErrDeadlineExceeded) && g.zyg != nil {
+		p.log.Warn("zygote does not fork, and is killed", "pid", g.zyg.pid)
+		p.rp.kill(g.zyg.pid, g.zyg.pid)
+	}
 	if wanted {
-		p.failed(g, withWords(err, w.said), len(w.pipes) > 0)
+		p.failed(g, w.started, withWords(err, w.said), len(w.pipes) > 0)
 	}
 }
 
 // failed handles that g could not have a worker. Owner only.
-func (p *Pool) failed(g *generation, err error, heard bool) {
+func (p *Pool) failed(g *generation, began time.Time, err error, heard bool) {
 	switch g {
 	case p.next:
 		p.abandon(g, err)
 	case p.cur:
-		p.delay(g, err, heard)
+		p.delay(g, began, err, heard)
 	}
 }
 
@@ -545,6 +574,13 @@ func (p *Pool) exited(w *Worker, e Exit) {
 	}
 	if !inUse { // else Finish, which may bring its last words, says why it left
 		p.bury(w, why, requests)
+	}
+	if g == p.next && was == Idle && wanted {
+		p.abandon(g, fmt.Errorf("worker %d exited %s before the others were ready", w.pid, e))
+		return
+	}
+	if g == p.cur && was == Idle && wanted && requests == 0 && e.At.Sub(w.started) < steady {
+		p.delay(g, w.started, fmt.Errorf("worker %d exited %s when it had just got ready", w.pid, e), true)
 	}
 	if was == Starting && wanted {
 		// Why it did not boot is found out by its boot's goroutine. Until then nothing is started in its place.

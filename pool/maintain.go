@@ -45,6 +45,7 @@ func (p *Pool) maintain() (leave bool) {
 		p.checkQueue(now, sooner)
 		p.checkIdle(now, sooner)
 		p.reportRefused(now, sooner)
+		p.cur.forgetFailures(now, sooner)
 		p.fill(now, sooner)
 	}
 	if p.stopping && len(p.old) == 0 {
@@ -202,7 +203,7 @@ func (p *Pool) fill(now time.Time, sooner func(time.Time)) {
 	}
 	if g.zyg == nil {
 		if err := p.startZygote(g); err != nil {
-			p.delay(g, err, true)
+			p.delay(g, now, err, true)
 			sooner(g.retryAt)
 		}
 		return

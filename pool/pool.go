@@ -447,6 +447,9 @@ const (
 
 // retire lets an idle or starting worker go. mu is held. It reports true: the owner has to look.
 func (p *Pool) retire(w *Worker, why string, now time.Time) bool {
+	if why == "" { // its generation is being replaced, which the owner has not got round to marking
+		why = replacedGeneration
+	}
 	p.must(w, Retire)
 	p.unlink(w)
 	w.why = why

@@ -722,3 +722,127 @@ func TestOutputArrives(t *testing.T) {
 	r.want(200, "/print?hello-from-php")
 	r.eventually("the output arrives", func() bool { return strings.Contains(r.out.String(), "hello-from-php\n") })
 }
+
+// TestZygoteDiesWhenItsWorkersAreToBeForked guards against a second fork being asked of a zygote that has been given up with
+// its generation.
+func TestZygoteDiesWhenItsWorkersAreToBeForked(t *testing.T) {
+	r := newRig(t)
+	r.start(r.config(static(1)))
+	for i := range 10 {
+		// The owner is kept busy while READY comes and the zygote dies, so that it finds both.
+		go r.pool.post(func() { time.Sleep(time.Duration(i) * 5 * time.Millisecond) })
+		if err := r.pool.Start(context.Background(), r.config(static(4), Directive{"zygote", "dies"})); err == nil {
+			t.Error("a generation whose zygote died came up")
+		}
+	}
+	r.want(200, "/")
+}
+
+// TestIdleWorkerOfTheNextGenerationKilled guards against a reload that waits for ever for a worker that has been there already.
+func TestIdleWorkerOfTheNextGenerationKilled(t *testing.T) {
+	r := newRig(t)
+	r.start(r.config(static(1)))
+	once := filepath.Join(t.TempDir(), "once")
+	if err := os.WriteFile(once, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	failed := make(chan error, 1)
+	go func() {
+		failed <- r.pool.Start(context.Background(), r.config(static(2), Directive{"boot", "hang once@" + once}))
+	}()
+	victim := 0
+	r.eventually("a worker is ready, and the other is not", func() bool {
+		got := make(chan int, 1)
+		r.pool.post(func() {
+			r.pool.mu.Lock()
+			defer r.pool.mu.Unlock()
+			pid := 0
+			if g := r.pool.next; g != nil {
+				for w := range g.workers {
+					if w.state == Idle {
+						pid = w.pid
+					}
+				}
+			}
+			got <- pid
+		})
+		victim = <-got
+		return victim != 0
+	})
+	if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-failed; err == nil || !strings.Contains(err.Error(), "before the others were ready") {
+		t.Errorf("Start: %v", err)
+	}
+	r.want(200, "/")
+	r.start(r.config(static(2)))
+}
+
+// TestWorkersThatDieAtOnceAreNoStorm: READY is no proof that a worker has come to stay.
+func TestWorkersThatDieAtOnceAreNoStorm(t *testing.T) {
+	r := newRig(t)
+	bad := filepath.Join(t.TempDir(), "bad")
+	r.start(r.config(static(1), Directive{"boot", "die@" + bad}))
+	if err := os.WriteFile(bad, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(r.want(200, "/"), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	failures := func() (n int) {
+		got := make(chan int, 1)
+		r.pool.post(func() { got <- r.pool.cur.failures })
+		return <-got
+	}
+	r.eventually("failures in a row", func() bool { return failures() >= 3 })
+	r.logged("when it had just got ready")
+	if err := os.Remove(bad); err != nil {
+		t.Fatal(err)
+	}
+	r.want(200, "/")
+	r.eventually("they are forgotten", func() bool { return failures() == 0 })
+}
+
+// TestStopDoesNotWaitForWhatThePreloadStarted: it holds the zygote's output open.
+func TestStopDoesNotWaitForWhatThePreloadStarted(t *testing.T) {
+	r := newRig(t)
+	r.start(r.config(static(1), Directive{"zygote", "leaves a child"}))
+	child := 0
+	r.eventually("the child's pid", func() bool {
+		_, after, _ := strings.Cut(r.out.String(), "child ")
+		pid, _, whole := strings.Cut(after, ".")
+		child, _ = strconv.Atoi(pid)
+		return whole
+	})
+	r.end(context.Background())
+	if err := syscall.Kill(child, 0); err != nil {
+		t.Errorf("stop has waited for the child: %v", err)
+	}
+	_ = syscall.Kill(child, syscall.SIGKILL)
+	if _, err := syscall.Wait4(child, nil, 0, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestClaimKnowsAnEarlierDeath: pids come round again.
+func TestClaimKnowsAnEarlierDeath(t *testing.T) {
+	rp, err := NewReaper()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rp.Close()
+	const pid = 1 << 30 // nobody's
+	started := time.Now()
+	rp.unclaimed = []Exit{{Pid: pid, At: started.Add(-time.Second)}}
+	rp.Claim(pid, started, func(Exit) { t.Error("the death of another process was taken for this one's") })
+	rp.mu.Lock()
+	delete(rp.claims, pid)
+	rp.unclaimed = []Exit{{Pid: pid, At: started.Add(time.Second)}}
+	rp.mu.Unlock()
+	told := false
+	rp.Claim(pid, started, func(Exit) { told = true })
+	if !told {
+		t.Error("its own death was not told")
+	}
+}

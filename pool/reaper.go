@@ -114,12 +114,13 @@ func (rp *Reaper) reapOne() bool {
 	return true
 }
 
-// Claim has f called once with pid's death, at once if it was reaped already. f runs on the reaper's
+// Claim has f called once with the death of pid, which was started after since, at once if it was reaped
+// already. A death from before is that of another process with the same number. f runs on the reaper's
 // goroutine and must not wait.
-func (rp *Reaper) Claim(pid int, f func(Exit)) {
+func (rp *Reaper) Claim(pid int, since time.Time, f func(Exit)) {
 	rp.mu.Lock()
 	for i := len(rp.unclaimed) - 1; i >= 0; i-- { // the newest first, in case the pid was used before
-		if e := rp.unclaimed[i]; e.Pid == pid {
+		if e := rp.unclaimed[i]; e.Pid == pid && !e.At.Before(since) {
 			rp.unclaimed = append(rp.unclaimed[:i], rp.unclaimed[i+1:]...)
 			rp.mu.Unlock()
 			f(e)

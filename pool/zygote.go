@@ -42,6 +42,7 @@ type zygote struct {
 	ctl   *control
 	ready time.Time     // when READY was seen; zero before
 	said  *tail         // what it wrote to standard error
+	pipes []*os.File    // its standard output and error
 	heard chan struct{} // closed when its standard error has been read to its end
 }
 

@@ -184,25 +184,35 @@ func (s *service) reload(ctx context.Context) error {
 	defer tell(daemon.SdNotifyReady)
 	log := s.d.Log()
 	log.Info("Reloading in progress ...")
-	before := s.d.Config().Global.PID
 	err := s.d.Reload(ctx)
+	s.movePIDFile() // the configuration is in use also where one of its pools did not come up
 	if err != nil {
 		if ctx.Err() == nil && !s.stop.begun() {
 			complainTo(log, "reload failed: ", err)
 		}
 		return err
 	}
-	if pid := s.d.Config().Global.PID; pid != before {
-		if fresh, err := s.newPIDFile(pid); err != nil {
-			complainTo(log, "", err)
-		} else {
-			s.pid.remove()
-			s.pid = fresh
-		}
-	}
 	s.announce()
 	s.ready()
 	return nil
+}
+
+// movePIDFile brings the pid file to where the configuration wants it.
+func (s *service) movePIDFile() {
+	path, have := s.d.Config().Global.PID, ""
+	if s.pid != nil {
+		have = s.pid.path
+	}
+	if path == have {
+		return
+	}
+	fresh, err := s.newPIDFile(path)
+	if err != nil {
+		complainTo(s.d.Log(), "", err)
+		return
+	}
+	s.pid.remove()
+	s.pid = fresh
 }
 
 func (s *service) announce() { s.d.Log().Info(fmt.Sprintf("fpm is running, pid %d", os.Getpid())) }

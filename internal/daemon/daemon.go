@@ -45,6 +45,10 @@ type Daemon struct {
 	life   context.Context // ends when Stop begins
 	end    context.CancelFunc
 
+	drains sync.WaitGroup  // sites that are no longer configured and still serve requests
+	hurry  context.Context // ends when Stop is in a hurry: they get no more time than the others
+	rush   context.CancelFunc
+
 	stopped bool // written by who has the turn
 
 	mu    sync.Mutex // guards what follows against readers; written by who has the turn
@@ -61,6 +65,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	}
 	d := &Daemon{o: o, cfg: cfg, phps: map[string]*php{}, fatal: make(chan error, 1), change: make(chan struct{}, 1)}
 	d.life, d.end = context.WithCancel(context.Background())
+	d.hurry, d.rush = context.WithCancel(context.Background())
 	if d.logs, err = openLogs(cfg, o); err != nil {
 		return nil, err
 	}
@@ -200,9 +205,11 @@ func (d *Daemon) Reload(ctx context.Context) error {
 			why = fmt.Sprintf("listens elsewhere now, no longer on '%s'", s.cfg.Listen)
 		}
 		s.log.Info(why + ", and drains")
-		drain, cancel := drainContext(ctx, cfg)
-		s.stop(drain)
-		cancel()
+		drain, cancel := d.drainContext(cfg)
+		d.drains.Go(func() {
+			s.stop(drain)
+			cancel()
+		})
 	}
 	return errors.Join(errs...)
 }
@@ -270,11 +277,13 @@ func (d *Daemon) Stop(ctx context.Context) {
 		return
 	}
 	d.stopped = true
+	defer context.AfterFunc(ctx, d.rush)()
 	var wg sync.WaitGroup
 	for _, s := range d.sites {
 		wg.Go(func() { s.stop(ctx) })
 	}
 	wg.Wait()
+	d.drains.Wait()
 	d.rp.Close()
 	<-d.change
 }
@@ -304,10 +313,10 @@ func (d *Daemon) Status() []pool.Status {
 	return all
 }
 
-// drainContext bounds a drain by process_control_timeout, which may be no bound.
-func drainContext(ctx context.Context, cfg *config.Config) (context.Context, context.CancelFunc) {
+// drainContext bounds a drain by process_control_timeout, which may be no bound, and by Stop's.
+func (d *Daemon) drainContext(cfg *config.Config) (context.Context, context.CancelFunc) {
 	if t := cfg.Global.ProcessControlTimeout; t > 0 {
-		return context.WithTimeout(context.WithoutCancel(ctx), t)
+		return context.WithTimeout(d.hurry, t)
 	}
-	return context.WithCancel(context.WithoutCancel(ctx))
+	return context.WithCancel(d.hurry)
 }

@@ -208,6 +208,7 @@ func (s *site) stop(ctx context.Context) {
 		_ = s.server.Shutdown(served) // what was cut off the pool has reported
 		close(drained)
 	})
+	s.socket.close() // the server has a descriptor of its own, and accepts no more: somebody else may have the address
 	select {
 	case <-drained:
 	case <-ctx.Done():
@@ -219,7 +220,6 @@ func (s *site) stop(ctx context.Context) {
 	case <-time.After(lastWords):
 		cut()
 	}
-	s.socket.close()
 	s.running.Wait()
 	s.pc.Command.Extension.Close()
 	if a := s.access.Load(); a != nil {

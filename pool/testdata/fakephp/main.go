@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -58,6 +60,17 @@ func fakeZygote() {
 	ready := binary.BigEndian.AppendUint32([]byte("R\x00\x00\x00"), uint32(os.Getpid()))
 	if err := unix.Sendmsg(control, append(ready, "8.2.0"...), nil, nil, 0); err != nil {
 		die("READY: %v", err)
+	}
+	switch {
+	case slices.Contains(env, "FAKE_zygote=dies"):
+		die("dies after READY")
+	case slices.Contains(env, "FAKE_zygote=leaves a child"): // which holds its output open
+		cmd := exec.Command("sleep", "3600")
+		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+		if err := cmd.Start(); err != nil {
+			die("%v", err)
+		}
+		fmt.Fprintf(os.Stderr, "child %d.", cmd.Process.Pid)
 	}
 	for {
 		oob := make([]byte, 256)
@@ -115,6 +128,16 @@ func fakeWorker() {
 	case "broken":
 		_, _ = sock.Write(record(64, 0, hello))
 		die("PHP Fatal error:  Uncaught Error: worker.php is broken")
+	case "hang once": // whoever takes the file away
+		if os.Remove(file) == nil {
+			_, _ = sock.Write(record(64, 0, hello))
+			_, _ = io.Copy(io.Discard, sock)
+			os.Exit(0)
+		}
+	case "die": // when it has just got ready
+		_, _ = sock.Write(append(record(64, 0, hello), record(65, 0, nil)...))
+		time.Sleep(5 * time.Millisecond)
+		os.Exit(3)
 	case "never ready":
 		_, _ = sock.Write(record(64, 0, hello))
 		_, _ = io.Copy(io.Discard, sock)
