@@ -100,7 +100,7 @@ func bindUnix(p *config.Pool) (*socket, error) {
 		return nil, failure(exitConfig, "[pool %s] failed to %s the socket '%s': %v", p.Name, what, path, err)
 	}
 	if p.Socket.UID >= 0 || p.Socket.GID >= 0 {
-		if err := os.Chown(path, p.Socket.UID, p.Socket.GID); err != nil {
+		if err := os.Lchown(path, p.Socket.UID, p.Socket.GID); err != nil {
 			return undo("chown()", err)
 		}
 	}
@@ -150,10 +150,8 @@ func backlog(p *config.Pool) int {
 // adapt brings a socket whose address stays to a reload's new settings.
 func (s *socket) adapt(p *config.Pool) error {
 	var errs []error
-	if s.path != "" && s.ino != 0 && inode(s.path) == s.ino {
-		errs = append(errs,
-			os.Chown(s.path, p.Socket.UID, p.Socket.GID), // -1 changes nothing
-			os.Chmod(s.path, p.Socket.Mode.Perm()))
+	if s.path != "" {
+		errs = append(errs, s.permit(p.Socket))
 	}
 	rc, err := s.file.SyscallConn()
 	if err == nil {
@@ -164,6 +162,26 @@ func (s *socket) adapt(p *config.Pool) error {
 		return fmt.Errorf("apply the settings of socket '%s': %w", p.Listen, err)
 	}
 	return nil
+}
+
+// permit sets the owner and mode of the socket's file, and of no other: who may write to its directory could have put a link
+// in its place.
+func (s *socket) permit(to config.SocketPermissions) error {
+	fd, err := unix.Open(s.path, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil // removed by somebody, which is no reason to stop serving
+	}
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil || st.Ino != s.ino || s.ino == 0 {
+		return err
+	}
+	return errors.Join(
+		unix.Fchownat(fd, "", to.UID, to.GID, unix.AT_EMPTY_PATH), // -1 changes nothing
+		os.Chmod(fmt.Sprintf("/proc/self/fd/%d", fd), to.Mode.Perm()))
 }
 
 func listen(fd int, p *config.Pool, path string) (*socket, error) {

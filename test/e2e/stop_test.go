@@ -130,3 +130,33 @@ func TestUSR1ReopensLogs(t *testing.T) {
 		return strings.Contains(string(a), "/fatal.php") && strings.Contains(string(e), "afterwards")
 	})
 }
+
+// TestTermWhileARemovedPoolDrains: the requests of a pool that is no longer configured hold up neither a reload nor a stop.
+func TestTermWhileARemovedPoolDrains(t *testing.T) {
+	s, root := reloadable(t, false)
+	s.full(t, 2)
+	good := string(harness.Must[[]byte](t)(os.ReadFile(s.ConfigFile)))
+	_, first, _ := strings.Cut(good, "[www]")
+	second := "[second]" + strings.ReplaceAll(first, s.Socket, s.Socket+"2")
+	reload := func(conf string) {
+		t.Helper()
+		old := s.Workers()
+		write(t, s.ConfigFile, conf)
+		signal(t, s, syscall.SIGUSR2)
+		s.full(t, 2, old...)
+	}
+	reload(good + second)
+	site := &harness.Site{Name: "second", Root: root, Socket: s.Socket + "2"}
+	harness.Must[*harness.Nginx](t)(s.stage.StartNginx(site))
+	h := hold(t, site, 1, "&sleep")
+	reload(good)
+	s.says(t, "is no longer configured")
+	reload(good) // one more, while the removed pool still serves
+	signal(t, s, syscall.SIGTERM)
+	if a := h.wait()[0]; a.err == nil && a.resp.Status == "200 OK" {
+		t.Errorf("%+v", a.resp)
+	}
+	if status, err := s.WaitExit(); status != 0 || err != nil {
+		t.Errorf("exit status %d, %v", status, err)
+	}
+}

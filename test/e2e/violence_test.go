@@ -138,3 +138,18 @@ func TestWorkerScriptThatDies(t *testing.T) {
 	}
 	s.full(t, 1)
 }
+
+// A zygote that lives but does not fork is replaced, too.
+func TestStuckZygoteIsReplaced(t *testing.T) {
+	both(t, harness.Pool{Children: 1}, func(t *testing.T, s *started) {
+		s.full(t, 1)
+		zygotes, worker := s.Zygotes(), s.Workers()
+		if err := syscall.Kill(zygotes[0], syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		kill(t, worker[0])
+		newClient(t, s.site).get(t, "/hello.php")
+		s.says(t, "zygote does not fork")
+		s.full(t, 1, worker...)
+	})
+}
