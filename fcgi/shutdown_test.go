@@ -113,10 +113,7 @@ func TestShutdownOutOfPatienceCutsConnections(t *testing.T) {
 func TestServeAfterCloseReturnsAtOnce(t *testing.T) {
 	s := &Server{Backend: newPool(t, 0, nil)}
 	s.Close()
-	nl, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Skip(err)
-	}
+	nl := listen(t, "tcp", "127.0.0.1:0")
 	defer nl.Close()
 	f, err := nl.(*net.TCPListener).File()
 	if err != nil {
@@ -132,10 +129,7 @@ func TestServeAfterCloseReturnsAtOnce(t *testing.T) {
 }
 
 func TestTCP(t *testing.T) {
-	nl, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Skip(err)
-	}
+	nl := listen(t, "tcp", "127.0.0.1:0")
 	addr := nl.Addr().String()
 	p := newPool(t, 2, serveHello)
 	serveOn(t, p, nl, nil)

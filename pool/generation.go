@@ -226,9 +226,8 @@ func (p *Pool) delay(g *generation, began time.Time, err error, heard bool) {
 	if !began.Before(g.failedAt) { // else it is of the same round as the one before
 		g.failures++
 	}
-	g.failedAt, g.bootedAt = time.Now(), time.Time{}
-	wait := backoff(g.failures)
-	g.retryAt = time.Now().Add(wait)
+	wait, now := backoff(g.failures), time.Now()
+	g.failedAt, g.bootedAt, g.retryAt = now, time.Time{}, now.Add(wait)
 	if !g.reported && heard {
 		g.reported = true
 		p.log.Error("boot failed, trying again until it succeeds: "+err.Error(), "retry_in", wait)
@@ -554,8 +553,8 @@ func (p *Pool) exited(w *Worker, e Exit) {
 	}
 	p.must(w, Exited)
 	p.unlink(w)
-	why, requests := w.why, w.requests
 	w.died = was
+	wanted, why, requests := w.wanted(), w.farewell(fcgi.Stats{}), w.requests
 	delete(g.workers, w)
 	p.renewed(g)
 	p.mu.Unlock()
@@ -567,10 +566,6 @@ func (p *Pool) exited(w *Worker, e Exit) {
 	}
 	for _, r := range w.pipes { // what it forked may hold them open
 		_ = r.SetReadDeadline(e.At.Add(stopGrace))
-	}
-	wanted := why == ""
-	if wanted {
-		why = unexpected + was.String()
 	}
 	if !inUse { // else Finish, which may bring its last words, says why it left
 		p.bury(w, why, requests)

@@ -146,18 +146,18 @@ const refusedEvery = 10 * time.Second
 // reportRefused logs how many requests were answered with 503 since it last did. Owner only.
 func (p *Pool) reportRefused(now time.Time, sooner func(time.Time)) {
 	p.mu.Lock()
-	full, late := p.refusedFull, p.refusedLate
-	if next := p.refusedLogged.Add(refusedEvery); full+late > 0 && now.Before(next) {
-		sooner(next)
-		full, late = 0, 0
-	}
-	if full+late > 0 {
+	full, late, next := p.refusedFull, p.refusedLate, p.refusedLogged.Add(refusedEvery)
+	due := full+late > 0 && !now.Before(next)
+	if due {
 		p.refusedFull, p.refusedLate, p.refusedLogged = 0, 0, now
 	}
 	p.mu.Unlock()
-	if full+late > 0 {
+	switch {
+	case due:
 		p.log.Warn(fmt.Sprintf("%d requests were answered with 503: %d found the listen queue full (pm.queue_limit), %d waited too long in it (pm.queue_timeout); pm.max_children is %d",
 			full+late, full, late, p.cfg.Sizing.MaxChildren))
+	case full+late > 0:
+		sooner(next)
 	}
 }
 

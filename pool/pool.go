@@ -213,8 +213,12 @@ func (p *Pool) Acquire(r *fcgi.Request) (*fcgi.WorkerConn, error) {
 	w.req = r
 	// Where nobody reads the answer any more the next in the queue gets the worker. Looking costs a system call.
 	if got := time.Now(); got.Sub(now) > worthLooking && r.Gone() {
+		dead, why, requests := w.state == Dead, w.farewell(fcgi.Stats{}), w.requests
 		owner := p.giveBack(w, got)
 		p.mu.Unlock()
+		if dead {
+			p.bury(w, why, requests)
+		}
 		if owner {
 			p.wake()
 		}
@@ -254,7 +258,6 @@ func (p *Pool) giveBack(w *Worker, now time.Time) (owner bool) {
 	w.inUse, w.req, w.since = false, nil, now
 	if w.state == Dead {
 		w.conn.Close()
-		p.bury(w, w.farewell(fcgi.Stats{}), w.requests)
 		return true
 	}
 	p.must(w, Done)

@@ -205,6 +205,19 @@ func (r *rig) logged(text string) {
 	r.eventually("the log has "+strconv.Quote(text), func() bool { return strings.Contains(r.log.String(), text) })
 }
 
+// failures is how many boots have failed in a row, and how many workers had been forked at that moment.
+func (r *rig) failures() (failed, forked int) {
+	done := make(chan struct{})
+	r.pool.post(func() {
+		r.pool.mu.Lock()
+		defer r.pool.mu.Unlock()
+		failed, forked = r.pool.cur.failures, int(r.pool.counts.Spawned)
+		close(done)
+	})
+	<-done
+	return failed, forked
+}
+
 func (r *rig) idle(n int) {
 	r.Helper()
 	r.eventually(strconv.Itoa(n)+" idle workers", func() bool { s := r.pool.Status(); return s.Idle == n && s.Starting == 0 })
@@ -308,7 +321,7 @@ func TestRequestTimeout(t *testing.T) {
 func TestRequestTimeoutOfAnOldGeneration(t *testing.T) {
 	for name, next := range map[string]func(r *rig, c Config){
 		"reload": func(r *rig, c Config) { r.start(c) },
-		"stop":   func(r *rig, _ Config) { go r.end(context.Background()) },
+		"stop":   func(r *rig, _ Config) { go r.pool.Stop(context.Background()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
@@ -648,16 +661,14 @@ func TestBootFailureOfAReplacementStartsOneWorkerATime(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	failures := 0
+	failures, forked := 0, 0
 	r.eventually("several failures to boot", func() bool {
-		got := make(chan int, 1)
-		r.pool.post(func() { got <- r.pool.cur.failures })
-		failures = <-got
+		failures, forked = r.failures()
 		return failures >= 3
 	})
 	// The first worker, and one for each failure; one more may be on its way.
-	if n := r.pool.Status().Counters.Spawned; n > int64(failures)+2 {
-		t.Errorf("%d workers were forked for %d failures", n, failures)
+	if forked > failures+2 {
+		t.Errorf("%d workers were forked for %d failures", forked, failures)
 	}
 	r.logged("worker.php is broken")
 	if n := strings.Count(r.log.String(), "boot failed, trying again"); n != 1 {
@@ -790,18 +801,13 @@ func TestWorkersThatDieAtOnceAreNoStorm(t *testing.T) {
 	if err := syscall.Kill(r.want(200, "/"), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	failures := func() (n int) {
-		got := make(chan int, 1)
-		r.pool.post(func() { got <- r.pool.cur.failures })
-		return <-got
-	}
-	r.eventually("failures in a row", func() bool { return failures() >= 3 })
+	r.eventually("failures in a row", func() bool { n, _ := r.failures(); return n >= 3 })
 	r.logged("when it had just got ready")
 	if err := os.Remove(bad); err != nil {
 		t.Fatal(err)
 	}
 	r.want(200, "/")
-	r.eventually("they are forgotten", func() bool { return failures() == 0 })
+	r.eventually("they are forgotten", func() bool { n, _ := r.failures(); return n == 0 })
 }
 
 // TestStopDoesNotWaitForWhatThePreloadStarted: it holds the zygote's output open.

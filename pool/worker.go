@@ -50,7 +50,8 @@ type Worker struct {
 // wanted says whether the pool still has use for the worker.
 func (w *Worker) wanted() bool { return w.why == "" }
 
-// farewell is why a worker leaves that was in use to the end. The pool's mutex is held.
+// farewell is why a worker has left, or is to leave: its last words, if it was in use to the end, the pool's reason, or none that
+// is known. The pool's mutex is held.
 func (w *Worker) farewell(last fcgi.Stats) string {
 	switch {
 	case last.Leaving && last.Fatal:

@@ -81,7 +81,7 @@ func (c *change) do(ctx context.Context, d *Daemon) error {
 		}
 		return failure(exitSoftware, "[pool %s] the old generation goes on: %w", s.name, err)
 	}
-	if err := s.socket.adapt(c.cfg); err != nil { // clients that can connect no more would not be told by a failed reload either
+	if err := s.socket.adapt(c.cfg); err != nil { // too late to give the reload up: the new generation serves
 		s.log.Error(err.Error())
 	}
 	s.unwatch()

@@ -153,12 +153,8 @@ func (s *socket) adapt(p *config.Pool) error {
 	if s.path != "" {
 		errs = append(errs, s.permit(p.Socket))
 	}
-	rc, err := s.file.SyscallConn()
-	if err == nil {
-		var listenErr error
-		err = errors.Join(rc.Control(func(fd uintptr) { listenErr = unix.Listen(int(fd), backlog(p)) }), listenErr)
-	}
-	if err := errors.Join(append(errs, err)...); err != nil {
+	errs = append(errs, s.control(func(fd int) error { return unix.Listen(fd, backlog(p)) }))
+	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("apply the settings of socket '%s': %w", p.Listen, err)
 	}
 	return nil
@@ -206,19 +202,27 @@ func inode(path string) uint64 {
 
 // dup returns another descriptor of the socket, for a server to own.
 func (s *socket) dup() (*os.File, error) {
-	rc, err := s.file.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
 	var fd int
-	var dupErr error
-	if err := rc.Control(func(old uintptr) { fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0) }); err != nil {
-		return nil, err
-	}
-	if dupErr != nil {
-		return nil, fmt.Errorf("listening socket: %w", dupErr)
+	err := s.control(func(old int) (err error) {
+		fd, err = unix.FcntlInt(uintptr(old), unix.F_DUPFD_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("listening socket: %w", err)
 	}
 	return os.NewFile(uintptr(fd), s.file.Name()), nil
+}
+
+// control calls f with the socket's descriptor, which stays open meanwhile.
+func (s *socket) control(f func(fd int) error) error {
+	rc, err := s.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if controlErr := rc.Control(func(fd uintptr) { err = f(int(fd)) }); controlErr != nil {
+		return controlErr
+	}
+	return err
 }
 
 // close ends the listening and removes the socket's file.
